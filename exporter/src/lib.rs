@@ -1,0 +1,1 @@
+//! The Lanewire agent: configuration, pipeline, OTLP, operation.

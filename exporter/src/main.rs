@@ -1,0 +1,5 @@
+//! The `lanewire` command.
+
+fn main() -> anyhow::Result<()> {
+    Ok(())
+}

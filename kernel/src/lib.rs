@@ -1,0 +1,1 @@
+//! Lanewire's eBPF programs and their loader.
