@@ -1,1 +1,41 @@
 //! Lanewire's eBPF programs and their loader.
+//!
+//! [`preflight::check`] says whether this machine can run them, [`Agent::load`] verifies and
+//! attaches them as [`Settings`] says, and [`Agent::read`] hands over what they saw as
+//! [`Record`]s. Dropping the [`Agent`] detaches everything, and so does the end of the process,
+//! however it comes: connections go on as if nothing had been there.
+
+mod agent;
+mod counters;
+mod policy;
+pub mod preflight;
+mod record;
+mod settings;
+
+pub use agent::{Agent, LoadError, Records};
+pub use counters::{CounterKind, Counters};
+pub use record::{DecodeError, Record};
+pub use settings::{Cidr, IngressRule, Profile, Program, Settings, SettingsError};
+
+/// The object, its maps and its types, generated from the object itself.
+mod skel {
+    #![allow(
+        missing_docs,
+        unused_imports,
+        clippy::all,
+        clippy::undocumented_unsafe_blocks
+    )]
+    include!(concat!(env!("OUT_DIR"), "/lanewire.skel.rs"));
+}
+
+/// The records as the programs write them, generated from the object's BTF.
+pub mod raw {
+    pub use crate::skel::types::{
+        exchange_record as ExchangeRecord, extend_record as ExtendRecord, head_part as HeadPart,
+        head_record as HeadRecord, no_parent as NoParent, parent_kind as ParentKind,
+        path_record as PathRecord, process_record as ProcessRecord, record_kind as RecordKind,
+        trace_context as TraceContext,
+    };
+    /// The error of an exchange that ended with an orderly close: no errno says this.
+    pub const EXCHANGE_CLOSED: u16 = 0xffff;
+}

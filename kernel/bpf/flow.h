@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* The state of one connection, kept in its socket and freed with it. */
+#pragma once
+
+enum role {
+	ROLE_IGNORED = 0,
+	ROLE_PASSIVE = 1, /* was accepted: its exchanges are visits */
+	ROLE_ACTIVE = 2,  /* was connected: its exchanges are invocations */
+};
+
+enum phase {
+	PHASE_IDLE = 0,
+	PHASE_REQUEST = 1,
+	PHASE_REPLY = 2,
+};
+
+enum exchange_state {
+	EXCHANGE_FREE = 0,
+	EXCHANGE_ARRIVED = 1, /* passive: its context is here, its bytes have not been read */
+	EXCHANGE_OPEN = 2,
+};
+
+/* How many exchanges can be in flight on one connection (R11). Power of two. */
+#define EXCHANGES 8
+
+struct exchange {
+	struct trace_context context; /* its own; while ARRIVED, the one from the wire */
+	__u64 parent_id;
+	__u64 link_hi, link_lo, link_id;
+	__u64 arrived, start;
+	__u64 worker_visit; /* active: what its sender worked for, believed or not */
+	__u32 seq; /* active: of the first byte. passive: of the segment with the context */
+	__u32 sent_base, received_base; /* sequence numbers at its beginning */
+	__u32 pid, tid;
+	__u8 state;
+	__u8 parent_kind;
+	__u8 no_parent;
+	__u8 writes; /* active: how often its context was written */
+	__u8 reads_requests;
+	__u8 pad[3];
+};
+
+/* The exchange that was reported last, and may still go on (R5). */
+struct reported {
+	__u64 trace_hi, trace_lo, span_id;
+	__u64 start, end;
+	__u64 bytes_sent, bytes_received;
+	__u32 sent_base, received_base;
+	__u32 pid;
+	__u8 sampled;
+	__u8 pad[3];
+};
+
+struct flow {
+	__u64 cookie, netns;
+	__u64 last_inbound; /* span id of the context taken last, against duplicates */
+	__u64 closing;	    /* when this end began to close */
+	struct trace_context opener_visit; /* R6 */
+	__u32 opener_tid;
+	__u32 opener_pid;
+	__u32 copied_seq;
+	__u32 rules; /* ingress rules that the peer can match */
+	__u8 role;
+	__u8 phase;
+	__u8 inject, trust;
+	__u8 oldest, in_flight; /* ring of exchanges */
+	__u8 unacknowledged;	/* bit per exchange: its context has to be written */
+	__u8 requests;		/* any so far? */
+	__u8 pooled;		/* counted in its pool (R13) */
+	__u8 pad[7];
+	struct reported reported;
+	struct exchange exchanges[EXCHANGES];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct flow);
+} flows SEC(".maps");
+
+static __always_inline struct exchange *flow_exchange(struct flow *f, __u32 i)
+{
+	return &f->exchanges[(f->oldest + i) & (EXCHANGES - 1)];
+}
+
+static __always_inline struct exchange *flow_newest(struct flow *f)
+{
+	return f->in_flight ? flow_exchange(f, f->in_flight - 1) : NULL;
+}
+
+static __always_inline struct exchange *flow_push(struct flow *f)
+{
+	if (f->in_flight >= EXCHANGES)
+		return NULL;
+	struct exchange *e = flow_exchange(f, f->in_flight);
+	__builtin_memset(e, 0, sizeof(*e));
+	f->in_flight++;
+	return e;
+}
+
+static __always_inline __u8 flow_bit(struct flow *f, __u32 i)
+{
+	return 1 << ((f->oldest + i) & (EXCHANGES - 1));
+}
+
+/* The oldest exchange is over. */
+static __always_inline void flow_pop(struct flow *f)
+{
+	__u8 bit = flow_bit(f, 0);
+	if (f->unacknowledged & bit) {
+		count(f->exchanges[f->oldest & (EXCHANGES - 1)].writes ? COUNT_ACKNOWLEDGED
+								       : COUNT_SUPERSEDED);
+		f->unacknowledged &= ~bit;
+	}
+	f->exchanges[f->oldest & (EXCHANGES - 1)].state = EXCHANGE_FREE;
+	f->oldest = (f->oldest + 1) & (EXCHANGES - 1);
+	f->in_flight--;
+}
+
+static __always_inline void map_v4(__u8 out[16], __be32 address)
+{
+	__builtin_memset(out, 0, 10);
+	out[10] = out[11] = 0xff;
+	__builtin_memcpy(out + 12, &address, 4);
+}
+
+static __always_inline void flow_addresses(const struct sock *sk, __u8 local[16], __u8 remote[16])
+{
+	if (sk->__sk_common.skc_family == AF_INET) {
+		map_v4(local, sk->__sk_common.skc_rcv_saddr);
+		map_v4(remote, sk->__sk_common.skc_daddr);
+	} else {
+		BPF_CORE_READ_INTO((struct in6_addr *)local, sk, __sk_common.skc_v6_rcv_saddr);
+		BPF_CORE_READ_INTO((struct in6_addr *)remote, sk, __sk_common.skc_v6_daddr);
+	}
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+/* The programs: thin entry points. Each header beside this file holds one subject, and the rules
+ * (R1 to R15) stand in receive.h, send.h, close.h, process.h, worker.h and pool.h. */
+#include "kernel_types.h"
+#include "record.h"
+#include "counters.h"
+#include "settings.h"
+#include "context.h"
+#include "ring.h"
+#include "visits.h"
+#include "process.h"
+#include "worker.h"
+#include "flow.h"
+#include "emit.h"
+#include "syscall.h"
+#include "head.h"
+#include "traceparent.h"
+#include "option.h"
+#include "pool.h"
+#include "receive.h"
+#include "send.h"
+#include "close.h"
+
+/* Some helpers are for GPL-compatible programs only; see the file's dual licence. */
+char LICENSE[] SEC("license") = "GPL";
+
+/* Never used: they bring the records into the object's BTF, and so into Rust. */
+const volatile struct exchange_record exchange_record_type;
+const volatile struct extend_record extend_record_type;
+const volatile struct head_record head_record_type;
+const volatile struct process_record process_record_type;
+const volatile struct path_record path_record_type;
+const volatile enum counter counter_type;
+const volatile enum record_kind record_kind_type;
+const volatile enum parent_kind parent_kind_type;
+const volatile enum no_parent no_parent_type;
+const volatile enum head_part head_part_type;
+
+#define CALLBACKS                                                          \
+	(BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG | BPF_SOCK_OPS_STATE_CB_FLAG | \
+	 BPF_SOCK_OPS_PARSE_UNKNOWN_HDR_OPT_CB_FLAG)
+
+/* The port that the server listens on, and the other one, may both be excluded. */
+static __always_inline bool connection_excluded(struct bpf_sock_ops *ctx)
+{
+	return port_excluded(ctx->local_port) || port_excluded(bpf_ntohl(ctx->remote_port));
+}
+
+static __always_inline void established(struct bpf_sock_ops *ctx, struct bpf_sock *sk,
+					enum role role)
+{
+	if (connection_excluded(ctx))
+		return;
+	struct flow *f = bpf_sk_storage_get(&flows, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!f) {
+		count(COUNT_STORAGE_FAILED);
+		return;
+	}
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return;
+	__u8 local[16], remote[16];
+	flow_addresses(tcp_to_sock(tp), local, remote);
+	struct peer peer = peer_of(remote);
+	f->role = role;
+	f->copied_seq = tp->copied_seq;
+	f->cookie = bpf_get_socket_cookie(ctx);
+	f->netns = bpf_get_netns_cookie(ctx);
+	f->rules = peer.rules;
+	f->trust = peer.trust;
+	f->inject = role == ROLE_ACTIVE && peer.inject && !path_suspect(remote);
+	if (role == ROLE_ACTIVE && f->opener_pid) {
+		struct process *p = process_by_pid(f->opener_pid);
+		if (p && p->profile == PROFILE_LOOP)
+			pool_joined(f, tp);
+	}
+	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | CALLBACKS);
+	/* The handshake may have been completed by a segment with data. */
+	if (role == ROLE_PASSIVE && ctx->skb_len > 0)
+		option_parse(ctx, f);
+}
+
+SEC("sockops")
+int lanewire_sock_ops(struct bpf_sock_ops *ctx)
+{
+	struct bpf_sock *sk = ctx->sk;
+	struct flow *f;
+	if (!sk)
+		return 1;
+	switch (ctx->op) {
+	case BPF_SOCK_OPS_TCP_CONNECT_CB:
+		if (connection_excluded(ctx))
+			return 1;
+		f = bpf_sk_storage_get(&flows, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+		if (f)
+			connecting(f);
+		else
+			count(COUNT_STORAGE_FAILED);
+		return 1;
+	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+		established(ctx, sk, ROLE_ACTIVE);
+		return 1;
+	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+		established(ctx, sk, ROLE_PASSIVE);
+		return 1;
+	}
+
+	f = bpf_sk_storage_get(&flows, sk, NULL, 0);
+	if (!f)
+		return 1;
+	switch (ctx->op) {
+	case BPF_SOCK_OPS_HDR_OPT_LEN_CB:
+		if (ctx->args[0] == BPF_WRITE_HDR_TCP_CURRENT_MSS) {
+			sent(ctx, sk, f);
+			option_reserve_mss(ctx, f);
+		} else {
+			option_reserve(ctx, f);
+		}
+		return 1;
+	case BPF_SOCK_OPS_WRITE_HDR_OPT_CB:
+		option_write(ctx, f);
+		return 1;
+	case BPF_SOCK_OPS_PARSE_HDR_OPT_CB:
+		if (f->role == ROLE_PASSIVE)
+			option_parse(ctx, f);
+		return 1;
+	case BPF_SOCK_OPS_STATE_CB:
+		state_changed(ctx, sk, f);
+		return 1;
+	}
+	return 1;
+}
+
+SEC("tp_btf/tcp_rcv_space_adjust")
+int BPF_PROG(lanewire_receive, struct sock *sk)
+{
+	received(sk);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(lanewire_fork, struct task_struct *creator, struct task_struct *task)
+{
+	worker_created(creator, task);
+	return 0;
+}
+
+/* Another program runs in this process now: what was known of the old one does not hold. */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(lanewire_exec, struct task_struct *task)
+{
+	__u32 pid = task->tgid;
+	bpf_map_delete_elem(&processes, &pid);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(lanewire_exit, struct task_struct *task)
+{
+	__u32 pid = task->tgid;
+	worker_gone(task);
+	if (task->pid == task->tgid)
+		bpf_map_delete_elem(&processes, &pid);
+	return 0;
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* tcp_rcv_space_adjust: the current thread has read from a connection (steps 2 and 3: R1, R3, R5). */
+#pragma once
+
+struct receiving {
+	struct task_struct *task;
+	struct tcp_sock *tp;
+	__u32 from;	/* sequence number of the first byte of the message */
+	bool with_head; /* the program's buffer begins with it */
+};
+
+static __always_inline struct head *receive_head(struct task_struct *task, __u32 bytes)
+{
+	struct payload p = {};
+	if (task->flags & (PF_IO_WORKER | PF_USER_WORKER | PF_KTHREAD)) {
+		count(COUNT_HEAD_UNREADABLE);
+		return NULL;
+	}
+	const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(task);
+	payload_locate(&p, receive_shape(SYSCALL_NUMBER(regs)), regs);
+	if (!p.address)
+		count(COUNT_HEAD_UNREADABLE);
+	return head_read(p.address, p.length < bytes ? p.length : bytes);
+}
+
+/* R1, the parent: the traceparent in the payload, else the context from the wire, else a new
+ * trace where the rules allow one. False: this request is not traced. */
+static __always_inline bool visit_parent(struct flow *f, struct exchange *e, struct process *p,
+					 const struct head *h, __u16 port)
+{
+	struct trace_context wire = e->context, header = {};
+	if (h && head_is_http_request(h))
+		traceparent_read(h, h->record.length, &header);
+	if (header.span_id && !f->trust) {
+		count(COUNT_TRACEPARENT_UNTRUSTED);
+		e->link_hi = header.trace_hi;
+		e->link_lo = header.trace_lo;
+		e->link_id = header.span_id;
+		header.span_id = 0;
+	}
+	if (header.span_id && (header.span_id != wire.span_id || header.trace_lo != wire.trace_lo ||
+			       header.trace_hi != wire.trace_hi)) {
+		if (wire.span_id) {
+			e->link_hi = wire.trace_hi;
+			e->link_lo = wire.trace_lo;
+			e->link_id = wire.span_id;
+			header.baggage = wire.baggage;
+		}
+		mint_child(&e->context, &header);
+		e->parent_id = header.span_id;
+		e->parent_kind = PARENT_HEADER;
+		count(COUNT_VISIT_HEADER);
+		return true;
+	}
+	if (wire.span_id) {
+		mint_child(&e->context, &wire);
+		e->parent_id = wire.span_id;
+		e->parent_kind = PARENT_WIRE;
+		count(COUNT_VISIT_WIRE);
+		return true;
+	}
+	if (!ingress_accepted(p->rules, f->rules, port)) {
+		count(COUNT_VISIT_REFUSED);
+		return false;
+	}
+	mint_trace(&e->context);
+	e->no_parent = NO_PARENT_INGRESS;
+	count(COUNT_VISIT_INGRESS);
+	return true;
+}
+
+/* R1. e holds the context from the wire, if there was one. */
+static __noinline void visit_open(struct flow *f, struct exchange *e, struct receiving *r)
+{
+	struct tcp_sock *tp = r->tp;
+	struct task_struct *task = r->task;
+	__u64 now = bpf_ktime_get_ns();
+	__u16 port = tcp_to_sock(tp)->__sk_common.skc_num;
+	struct process *p = process_of(task);
+	if (!p || p->excluded) {
+		f->role = ROLE_IGNORED;
+		return;
+	}
+	struct head *h = r->with_head ? receive_head(task, tp->copied_seq - r->from) : NULL;
+	bool traced = visit_parent(f, e, p, h, port);
+
+	struct worker *w = worker_get(task);
+	if (w) {
+		w->reads_requests = 1;
+		worker_idle(w);
+	}
+	e->state = EXCHANGE_OPEN;
+	e->start = now;
+	e->received_base = r->from;
+	e->sent_base = tp->write_seq;
+	e->pid = task->tgid;
+	e->tid = task->pid;
+	e->reads_requests = 1;
+	if (!e->arrived) {
+		/* The stack's clock of the last packet: no earlier than the first byte. */
+		__u64 packet = tp->tcp_mstamp * 1000;
+		e->arrived = packet && packet < now && now - packet < 1000000000ULL ? packet : 0;
+	}
+	if (!traced) {
+		e->context.span_id = 0;
+		if (h)
+			ring_discard(h);
+		return;
+	}
+	visit_opened(e->context.span_id);
+	process_visit_opened(p);
+	if (w)
+		worker_works_for(w, &e->context, e->pid, now);
+	if (h)
+		head_send(h, e, HEAD_REQUEST, port, now);
+}
+
+struct arrivals {
+	struct flow *f;
+	struct receiving *r;
+	__u32 from;
+	bool opened;
+};
+
+/* A context whose segment begins within what was read starts a visit of its own. */
+static long arrival_read(__u32 i, struct arrivals *a)
+{
+	struct flow *f = a->f;
+	struct receiving *r = a->r;
+	if (i >= f->in_flight)
+		return 1;
+	struct exchange *e = flow_exchange(f, i);
+	if (e->state != EXCHANGE_ARRIVED || !before(e->seq, r->tp->copied_seq))
+		return 0;
+	if (a->opened || before(a->from, e->seq))
+		r->from = e->seq;
+	r->with_head = !a->opened && r->from == a->from;
+	visit_open(f, e, r);
+	a->opened = true;
+	return 0;
+}
+
+static __always_inline void receive_request(struct flow *f, struct receiving *r)
+{
+	bool first = f->phase != PHASE_REQUEST;
+	struct arrivals a = {.f = f, .r = r, .from = r->from};
+	f->phase = PHASE_REQUEST;
+	if (f->in_flight)
+		bpf_loop(EXCHANGES, arrival_read, &a, 0);
+	if (a.opened)
+		return;
+	if (first) {
+		struct exchange *e = flow_push(f);
+		if (e)
+			visit_open(f, e, r);
+		else
+			count(COUNT_PIPELINE_FULL);
+		return;
+	}
+	/* R5: more of the same request. Whoever reads it works for it. */
+	struct exchange *e = flow_newest(f);
+	struct worker *w = worker_find(r->task);
+	if (e && e->state == EXCHANGE_OPEN && e->context.span_id && w &&
+	    w->visit.span_id != e->context.span_id)
+		worker_works_for(w, &e->context, e->pid, bpf_ktime_get_ns());
+}
+
+struct answered {
+	struct flow *f;
+	struct tcp_sock *tp;
+	const struct progress *progress;
+	__u32 from;
+};
+
+static long invocation_answered(__u32 i, struct answered *a)
+{
+	struct flow *f = a->f;
+	if (!f->in_flight)
+		return 1;
+	struct exchange *e = flow_exchange(f, 0);
+	e->received_base = a->from;
+	if (e->context.span_id)
+		emit_exchange(f, e, a->tp, a->progress);
+	flow_pop(f);
+	return 0;
+}
+
+/* R3: the invocation's owner is whom the thread now works for; nobody, if there are several. */
+static __noinline void response_begins(struct flow *f, struct receiving *r)
+{
+	struct tcp_sock *tp = r->tp;
+	struct task_struct *task = r->task;
+	__u64 now = bpf_ktime_get_ns();
+	struct progress progress = {
+		.replied = now,
+		.end = now,
+		.sent = tp->write_seq,
+		.received = tp->copied_seq,
+		.tid = task->pid,
+	};
+	__u16 port = bpf_ntohs(tcp_to_sock(tp)->__sk_common.skc_dport);
+	bool several = f->in_flight > 1;
+	struct worker *w = worker_get(task);
+	if (w)
+		worker_idle(w);
+
+	struct exchange *e = flow_exchange(f, 0);
+	if (!several) {
+		if (e->context.flags & FLAG_SAMPLED) {
+			struct head *h = receive_head(task, tp->copied_seq - r->from);
+			if (h)
+				head_send(h, e, HEAD_REPLY, port, now);
+		}
+		if (w && e->parent_id && visit_is_open(e->parent_id)) {
+			struct trace_context visit = e->context;
+			visit.span_id = e->parent_id;
+			worker_works_for(w, &visit, e->pid, now);
+		}
+	}
+	if (f->pooled && pool_free(f, tp) && w)
+		w->pooled = f->cookie;
+
+	/* Which of several this answers only a parser could tell: all are taken as answered. */
+	struct answered answered = {.f = f, .tp = tp, .progress = &progress, .from = r->from};
+	bpf_loop(EXCHANGES, invocation_answered, &answered, 0);
+}
+
+static __always_inline void receive_response(struct flow *f, struct receiving *r)
+{
+	bool first = f->phase == PHASE_REQUEST && f->in_flight;
+	f->phase = PHASE_REPLY;
+	if (first)
+		response_begins(f, r);
+	else if (f->reported.span_id)
+		emit_extend(f, r->tp->write_seq, r->tp->copied_seq, bpf_ktime_get_ns());
+}
+
+static __always_inline void received(struct sock *sk)
+{
+	struct flow *f = bpf_sk_storage_get(&flows, sk, NULL, 0);
+	if (!f || f->role == ROLE_IGNORED || !sk->sk_lock.owned)
+		return;
+	struct receiving r = {
+		.tp = bpf_skc_to_tcp_sock(sk), .from = f->copied_seq, .with_head = true};
+	/* Also called with nothing read, and for MSG_PEEK. */
+	if (!r.tp || r.tp->copied_seq == r.from)
+		return;
+	f->copied_seq = r.tp->copied_seq;
+	r.task = bpf_get_current_task_btf();
+	if (f->role == ROLE_PASSIVE)
+		receive_request(f, &r);
+	else
+		receive_response(f, &r);
+}

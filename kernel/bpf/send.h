@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* The tcp_current_mss call: the current thread is about to send (steps 4 and 5: R2, R4, R5, R6). */
+#pragma once
+
+struct sending {
+	struct task_struct *task;
+	struct tcp_sock *tp;
+	struct payload payload;
+	__u64 now;
+};
+
+/* tcp_current_mss is also called for what is no send (setsockopt, a backlog with queued data). */
+static __always_inline bool sending_now(struct sending *s)
+{
+	s->task = bpf_get_current_task_btf();
+	if (s->task->flags & PF_KTHREAD)
+		return false;
+	if (s->task->flags & (PF_IO_WORKER | PF_USER_WORKER))
+		return true;
+	const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(s->task);
+	enum syscall_shape shape = send_shape(SYSCALL_NUMBER(regs));
+	if (shape == SHAPE_NOT_IO)
+		return false;
+	payload_locate(&s->payload, shape, regs);
+	return true;
+}
+
+static __always_inline void sent_head(struct sending *s, const struct exchange *e,
+				      enum head_part part, __u16 port)
+{
+	if (!(e->context.flags & FLAG_SAMPLED))
+		return;
+	if (!s->payload.address)
+		count(COUNT_HEAD_UNREADABLE);
+	struct head *h = head_read(s->payload.address, s->payload.length);
+	if (h)
+		head_send(h, e, part, port, s->now);
+}
+
+/* R15: is the thread's visit the one that it now answers? Only while visits overlap. */
+static __always_inline void reply_agrees(const struct exchange *e, const struct sending *s,
+					 struct worker *w)
+{
+	struct process *p = process_by_pid(e->pid);
+	if (!p || p->open < 2)
+		return;
+	if (w && worker_has_visit(w, s->now)) {
+		if (w->visit.span_id == e->context.span_id)
+			process_agreed(p);
+		else
+			process_disagreed(p, e->pid);
+	} else if (s->task->pid != e->tid) {
+		process_disagreed(p, e->pid);
+	}
+}
+
+struct replies {
+	struct flow *f;
+	struct sending *s;
+	struct worker *w;
+	const struct progress *progress;
+	bool several;
+};
+
+static long visit_answered(__u32 i, struct replies *r)
+{
+	struct flow *f = r->f;
+	struct sending *s = r->s;
+	struct worker *w = r->w;
+	struct exchange *e = flow_exchange(f, 0);
+	if (!f->in_flight || e->state != EXCHANGE_OPEN)
+		return 1;
+	if (e->context.span_id) {
+		if (!r->several) {
+			reply_agrees(e, s, w);
+			sent_head(s, e, HEAD_REPLY, tcp_to_sock(s->tp)->__sk_common.skc_num);
+		}
+		e->sent_base = s->tp->write_seq;
+		emit_exchange(f, e, s->tp, r->progress);
+		visit_ended(e->context.span_id);
+		process_visit_ended(e->pid);
+		if (w && w->visit.span_id == e->context.span_id)
+			worker_idle(w);
+	} else {
+		f->reported.span_id = 0;
+		f->reported.sampled = 0;
+	}
+	flow_pop(f);
+	return 0;
+}
+
+/* R4: the reply begins, the visit closes. Requests that were read together are taken as answered
+ * together. */
+static __noinline void reply_begins(struct flow *f, struct sending *s)
+{
+	struct progress progress = {
+		.replied = s->now,
+		.end = s->now,
+		.sent = s->tp->write_seq + s->payload.total,
+		.received = s->tp->copied_seq,
+		.tid = s->task->pid,
+	};
+	struct replies r = {
+		.f = f,
+		.s = s,
+		.w = worker_find(s->task),
+		.progress = &progress,
+		.several = f->in_flight > 1 && flow_exchange(f, 1)->state == EXCHANGE_OPEN,
+	};
+	bpf_loop(EXCHANGES, visit_answered, &r, 0);
+}
+
+static __always_inline void send_reply(struct flow *f, struct sending *s)
+{
+	bool first = f->phase == PHASE_REQUEST && f->in_flight;
+	f->phase = PHASE_REPLY;
+	if (first)
+		reply_begins(f, s);
+	else if (f->reported.span_id)
+		emit_extend(f, s->tp->write_seq + s->payload.total, s->tp->copied_seq, s->now);
+}
+
+/* R2, R6, R13, R15: whose invocation is this? visit.span_id is 0 when nobody's. */
+static __always_inline void invocation_parent(struct flow *f, struct exchange *e, struct sending *s,
+					      struct worker *w, struct trace_context *visit)
+{
+	__u32 owner = 0;
+	e->parent_kind = PARENT_NONE;
+	visit->span_id = 0;
+	if (!f->requests) {
+		/* R6: never what the sender happens to work for now. */
+		e->no_parent = NO_PARENT_OPENER;
+		if (!f->opener_visit.span_id || f->opener_tid != (__u32)s->task->pid)
+			return;
+		e->no_parent = NO_PARENT_ENDED;
+		if (!visit_is_open(f->opener_visit.span_id))
+			return;
+		struct process *p = process_by_pid(f->opener_pid);
+		e->no_parent = NO_PARENT_UNBELIEVED;
+		if (!p || p->lost)
+			return;
+		*visit = f->opener_visit;
+		e->parent_kind = PARENT_CONNECT;
+		return;
+	}
+	if (!w || !w->visit.span_id) {
+		e->no_parent = NO_PARENT_IDLE;
+		return;
+	}
+	if (!worker_has_visit(w, s->now)) {
+		e->no_parent = NO_PARENT_ENDED;
+		return;
+	}
+	owner = w->pid;
+	struct process *p = process_by_pid(owner);
+	if (!p || !process_believed(p)) {
+		e->no_parent = NO_PARENT_UNBELIEVED;
+		return;
+	}
+	if (w->pooled == f->cookie && p->profile == PROFILE_LOOP && p->open > 1) {
+		e->no_parent = NO_PARENT_POOLED;
+		return;
+	}
+	*visit = w->visit;
+	e->parent_kind = w->inherited ? PARENT_INHERITED : PARENT_WORKER;
+	/* R7: for one invocation. */
+	if (w->inherited)
+		worker_idle(w);
+}
+
+static __always_inline void count_edge(const struct exchange *e)
+{
+	switch (e->parent_kind) {
+	case PARENT_WORKER:
+		count(COUNT_EDGE_WORKER);
+		return;
+	case PARENT_CONNECT:
+		count(COUNT_EDGE_CONNECT);
+		return;
+	case PARENT_INHERITED:
+		count(COUNT_EDGE_INHERITED);
+		return;
+	}
+	switch (e->no_parent) {
+	case NO_PARENT_IDLE:
+		count(COUNT_EDGE_IDLE);
+		return;
+	case NO_PARENT_ENDED:
+		count(COUNT_EDGE_ENDED);
+		return;
+	case NO_PARENT_UNBELIEVED:
+		count(COUNT_EDGE_UNBELIEVED);
+		return;
+	case NO_PARENT_OPENER:
+		count(COUNT_EDGE_OPENER);
+		return;
+	case NO_PARENT_POOLED:
+		count(COUNT_EDGE_POOLED);
+		return;
+	}
+}
+
+/* R2: an invocation opens. */
+static __noinline void invocation_open(struct flow *f, struct sending *s)
+{
+	struct trace_context visit = {};
+	struct tcp_sock *tp = s->tp;
+	struct worker *w = worker_find(s->task);
+	struct process *p = process_of(s->task);
+	if (!p || p->excluded) {
+		f->role = ROLE_IGNORED;
+		return;
+	}
+	struct exchange *e = flow_push(f);
+	if (!e) {
+		count(COUNT_PIPELINE_FULL);
+		return;
+	}
+	e->worker_visit = w ? w->visit.span_id : 0;
+	e->reads_requests = w ? w->reads_requests : 0;
+	invocation_parent(f, e, s, w, &visit);
+	f->requests = 1;
+	if (f->pooled && f->in_flight == 1)
+		pool_busy(f, tp);
+	e->state = EXCHANGE_OPEN;
+	e->start = s->now;
+	e->pid = s->task->tgid;
+	e->tid = s->task->pid;
+	e->seq = e->sent_base = tp->write_seq;
+	e->received_base = tp->copied_seq;
+	if (visit.span_id) {
+		mint_child(&e->context, &visit);
+		e->parent_id = visit.span_id;
+	} else if (originate) {
+		mint_trace(&e->context);
+	} else {
+		count(COUNT_EDGE_REFUSED);
+		e->context.span_id = 0;
+		return;
+	}
+	count_edge(e);
+	if (f->inject) {
+		f->unacknowledged |= flow_bit(f, f->in_flight - 1);
+		count(COUNT_SCHEDULED);
+	}
+	sent_head(s, e, HEAD_REQUEST, bpf_ntohs(tcp_to_sock(tp)->__sk_common.skc_dport));
+}
+
+/* More of the same request, unless the thread works for another visit by now (R11). */
+static __always_inline bool same_request(struct flow *f, struct sending *s)
+{
+	struct exchange *e = flow_newest(f);
+	if (f->phase != PHASE_REQUEST || !e)
+		return false;
+	struct worker *w = worker_find(s->task);
+	__u64 visit = w ? w->visit.span_id : 0;
+	return e->worker_visit == visit && e->tid == (__u32)s->task->pid;
+}
+
+static __always_inline void send_request(struct flow *f, struct sending *s)
+{
+	if (!same_request(f, s))
+		invocation_open(f, s);
+	f->phase = PHASE_REQUEST;
+}
+
+/* R6: the connection remembers who opened it, and for whom. */
+static __always_inline void connecting(struct flow *f)
+{
+	__u64 now = bpf_ktime_get_ns();
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct worker *w = worker_find(task);
+	f->opener_tid = task->pid;
+	f->opener_pid = task->tgid;
+	if (!w || !worker_has_visit(w, now))
+		return;
+	struct process *p = process_by_pid(w->pid);
+	if (!p || !process_believed(p))
+		return;
+	f->opener_visit = w->visit;
+	f->opener_pid = w->pid;
+}
+
+static __always_inline void sent(struct bpf_sock_ops *ctx, struct bpf_sock *bpf_sk, struct flow *f)
+{
+	struct sending s = {};
+	if (f->role == ROLE_IGNORED)
+		return;
+	s.tp = bpf_skc_to_tcp_sock(bpf_sk);
+	if (!s.tp)
+		return;
+	const struct sock *sk = tcp_to_sock(s.tp);
+	unsigned char state = sk->__sk_common.skc_state;
+	if (!sk->sk_lock.owned || (state != BPF_TCP_ESTABLISHED && state != BPF_TCP_CLOSE_WAIT))
+		return;
+	if (!sending_now(&s))
+		return;
+	s.now = bpf_ktime_get_ns();
+	if (f->role == ROLE_PASSIVE)
+		send_reply(f, &s);
+	else
+		send_request(f, &s);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* W3C Trace Context level 2: finds and reads the traceparent of an HTTP/1 request head. It has to
+ * be known before the visit sends anything, long before user space hears of it. */
+#pragma once
+
+#define ONES 0x0101010101010101ULL
+#define TRACEPARENT_LENGTH 55 /* of version 00 */
+
+static __always_inline bool head_is_http_request(const struct head *h)
+{
+	switch (bpf_ntohl(*(const __u32 *)h->bytes)) {
+	case 0x47455420: /* "GET " */
+	case 0x504f5354: /* POST */
+	case 0x50555420: /* "PUT " */
+	case 0x48454144: /* HEAD */
+	case 0x44454c45: /* DELETE */
+	case 0x4f505449: /* OPTIONS */
+	case 0x50415443: /* PATCH */
+	case 0x54524143: /* TRACE */
+	case 0x434f4e4e: /* CONNECT */
+		return true;
+	}
+	return false;
+}
+
+struct header_search {
+	const struct head *head;
+	__u32 length;
+	__u32 value; /* offset behind the colon, 0 = not found */
+	__u32 found;
+};
+
+/* A line begins at offset at: is it the traceparent, or the empty one? True ends the search. */
+static __always_inline bool header_line(struct header_search *s, __u32 at)
+{
+	if (at + 16 > s->length || at > head_bytes - 16)
+		return true;
+	const char *line = s->head->bytes + at;
+	if (line[0] == '\r' || line[0] == '\n')
+		return true;
+	__u64 first = *(const __u64 *)line | 0x20 * ONES;
+	__u32 rest = *(const __u32 *)(line + 8) | 0x00202020;
+	if (first != 0x7261706563617274ULL /* "tracepar" */ || rest != 0x3a746e65 /* "ent:" */)
+		return false;
+	s->value = at + 12;
+	s->found++;
+	return false;
+}
+
+/* Which byte the lowest set bit is in. */
+static __always_inline __u32 first_byte(__u64 bits)
+{
+	return (((((bits & -bits) >> 7) - 1) & ONES) * ONES >> 56) & 7;
+}
+
+/* Eight bytes of the head: does a line end here? */
+static long header_word(__u32 i, struct header_search *s)
+{
+	__u32 at = i * 8;
+	if (at >= s->length || at > head_bytes - 8)
+		return 1;
+	__u64 w = *(const __u64 *)(s->head->bytes + at) ^ '\n' * ONES;
+	__u64 newline = (w - ONES) & ~w & 0x80 * ONES;
+	if (!newline)
+		return 0;
+	/* A borrow can mark one byte too many behind a real hit, never one too few. Two lines at the
+	 * most can end in eight bytes. */
+	if (header_line(s, at + first_byte(newline) + 1))
+		return 1;
+	newline &= newline - 1;
+	return newline && header_line(s, at + first_byte(newline) + 1);
+}
+
+/* Eight lower-case hex digits. */
+static __always_inline __u32 hex8(const char *text, bool *bad)
+{
+	__u64 w = *(const __u64 *)text;
+	__u64 nibbles = (w & 0x0f * ONES) + (w >> 6 & ONES) * 9;
+	__u64 letters = (nibbles + 118 * ONES) >> 7 & ONES;
+	if (nibbles & 0xf0 * ONES || nibbles + '0' * ONES + letters * ('a' - '0' - 10) != w)
+		*bad = true;
+	__u64 x = bpf_be64_to_cpu(nibbles);
+	x = (x | x >> 4) & 0x00ff00ff00ff00ffULL;
+	x = (x | x >> 8) & 0x0000ffff0000ffffULL;
+	return x | x >> 16;
+}
+
+static __always_inline __u8 hex1(char c, bool *bad)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	*bad = true;
+	return 0;
+}
+
+static __always_inline __u64 hex16(const char *text, bool *bad)
+{
+	return (__u64)hex8(text, bad) << 32 | hex8(text + 8, bad);
+}
+
+/* True if there is a traceparent that may be continued. */
+static __noinline bool traceparent_read(const struct head *h, __u32 length,
+					struct trace_context *out)
+{
+	struct header_search s = {.head = h, .length = length};
+	bpf_loop(head_bytes / 8, header_word, &s, 0);
+	if (!s.found)
+		return false;
+	__u32 at = s.value;
+	if (s.found > 1 || at > head_bytes - TRACEPARENT_LENGTH - 10)
+		goto malformed;
+	const char *value = h->bytes + at;
+	if (*value == ' ' || *value == '\t') {
+		value++;
+		at++;
+	}
+	if (at + TRACEPARENT_LENGTH + 1 > length)
+		goto malformed;
+	bool bad = value[2] != '-' || value[35] != '-' || value[52] != '-';
+	__u8 version = hex1(value[0], &bad) << 4 | hex1(value[1], &bad);
+	char behind = value[TRACEPARENT_LENGTH];
+	bool ends = behind == '\r' || behind == '\n' || behind == ' ' || behind == '\t';
+	bad |= version == 0xff || !(ends || (version && behind == '-'));
+	out->trace_hi = hex16(value + 3, &bad);
+	out->trace_lo = hex16(value + 19, &bad);
+	out->span_id = hex16(value + 36, &bad);
+	out->flags =
+		(hex1(value[53], &bad) << 4 | hex1(value[54], &bad)) & (FLAG_SAMPLED | FLAG_RANDOM);
+	if (!bad && (out->trace_hi || out->trace_lo) && out->span_id)
+		return true;
+malformed:
+	out->span_id = 0;
+	count(COUNT_TRACEPARENT_MALFORMED);
+	return false;
+}

@@ -1,0 +1,231 @@
+//! Loads the programs, attaches them, and reads what they saw.
+
+use std::fs::File;
+use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use libbpf_rs::skel::{OpenSkel, SkelBuilder};
+use libbpf_rs::{
+    Link, MapCore, MapFlags, MapHandle, OpenObject, PrintLevel, ProgramType, RingBufferBuilder,
+};
+
+use crate::counters::Counters;
+use crate::policy::Policy;
+use crate::record::Record;
+use crate::settings::{Settings, SettingsError};
+use crate::skel::{LanewireSkelBuilder, OpenLanewireSkel};
+
+/// `BPF_FUNC_task_storage_get`.
+const TASK_STORAGE_GET: libbpf_rs::libbpf_sys::bpf_func_id = 156;
+
+/// Why the programs do not run.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the messages say it all
+pub enum LoadError {
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error("the cgroup {path} can't be opened")]
+    Cgroup {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the kernel does not take the eBPF programs: {what}: {source}{log}")]
+    Load {
+        what: &'static str,
+        source: libbpf_rs::Error,
+        /// What libbpf and the verifier said last.
+        log: String,
+    },
+}
+
+/// The attached programs. Dropping this detaches them.
+#[derive(Debug)]
+pub struct Agent {
+    links: Vec<Link>,
+    records: MapHandle,
+    counters: MapHandle,
+}
+
+impl Agent {
+    /// Loads and attaches the programs.
+    ///
+    /// Needs Linux 6.1, BTF, and CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN: see
+    /// [`preflight`](crate::preflight).
+    ///
+    /// # Errors
+    /// If the settings don't fit, or the kernel refuses; with what it said.
+    pub fn load(settings: &Settings) -> Result<Agent, LoadError> {
+        settings.validate()?;
+        let cgroup = File::open(&settings.cgroup).map_err(|source| LoadError::Cgroup {
+            path: settings.cgroup.clone(),
+            source,
+        })?;
+        let log = LibbpfLog::collect();
+        let failed = |what| {
+            move |source| LoadError::Load {
+                what,
+                source,
+                log: log.tail(),
+            }
+        };
+
+        let mut object = MaybeUninit::<OpenObject>::uninit();
+        let mut open = LanewireSkelBuilder::default()
+            .open(&mut object)
+            .map_err(failed("opening them"))?;
+        let policy = Policy::new(settings);
+        configure(&mut open, settings, &policy).map_err(failed("setting their constants"))?;
+        let skel = open.load().map_err(failed("verifying them"))?;
+        fill(&skel.maps.programs, &policy.programs).map_err(failed("naming programs"))?;
+        fill(&skel.maps.ports, &policy.ports).map_err(failed("naming ports"))?;
+        fill(&skel.maps.peers, &policy.peers).map_err(failed("naming peers"))?;
+
+        // Receivers first: whoever sends a context should find its peer listening.
+        let tracing = [
+            &skel.progs.lanewire_exit,
+            &skel.progs.lanewire_exec,
+            &skel.progs.lanewire_fork,
+            &skel.progs.lanewire_receive,
+        ];
+        let mut links = tracing
+            .into_iter()
+            .map(|program| program.attach())
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(failed("attaching to tracepoints"))?;
+        links.push(
+            skel.progs
+                .lanewire_sock_ops
+                .attach_cgroup(cgroup.as_raw_fd())
+                .map_err(failed("attaching to the cgroup"))?,
+        );
+        let handle = |map| MapHandle::try_from(map).map_err(failed("keeping a map"));
+        Ok(Agent {
+            links,
+            records: handle(&skel.maps.records)?,
+            counters: handle(&skel.maps.counters)?,
+        })
+    }
+
+    /// A reader of the records. The programs never wake it up: call [`Records::consume`] every
+    /// few milliseconds.
+    ///
+    /// # Errors
+    /// If the ring buffer can't be mapped.
+    pub fn records<'cb>(
+        &'cb self,
+        mut each: impl FnMut(Result<Record<'_>, crate::DecodeError>) + 'cb,
+    ) -> Result<Records<'cb>, libbpf_rs::Error> {
+        let mut builder = RingBufferBuilder::new();
+        builder.add(&self.records, move |bytes| {
+            each(Record::decode(bytes));
+            0
+        })?;
+        Ok(Records {
+            ring: builder.build()?,
+        })
+    }
+
+    /// A handle on what the programs count.
+    ///
+    /// # Errors
+    /// If the process has no file descriptor left.
+    pub fn counters(&self) -> Result<Counters, libbpf_rs::Error> {
+        Ok(Counters::new(MapHandle::try_from(&self.counters)?))
+    }
+
+    /// Detaches the programs: no option is written and no record made from here on. What is in
+    /// the ring buffer can still be read.
+    pub fn detach(&mut self) {
+        self.links.clear();
+    }
+}
+
+/// Reads records; see [`Agent::records`].
+pub struct Records<'cb> {
+    ring: libbpf_rs::RingBuffer<'cb>,
+}
+
+impl Records<'_> {
+    /// Hands over every record that is there, without waiting.
+    ///
+    /// # Errors
+    /// If the ring buffer can't be read.
+    pub fn consume(&self) -> Result<(), libbpf_rs::Error> {
+        self.ring.consume()
+    }
+}
+
+fn configure(
+    open: &mut OpenLanewireSkel<'_>,
+    settings: &Settings,
+    policy: &Policy,
+) -> Result<(), libbpf_rs::Error> {
+    let constants = open
+        .maps
+        .rodata_data
+        .as_deref_mut()
+        .ok_or_else(|| libbpf_rs::Error::from_raw_os_error(libc::EINVAL))?;
+    constants.agent_pid = std::process::id();
+    constants.visit_age_ns = settings.visit_age.as_nanos().try_into().unwrap_or(u64::MAX);
+    constants.reject_below = settings.reject_below();
+    constants.parent_based = settings.parent_based;
+    constants.originate = settings.originate;
+    constants.head_bytes = settings.head_bytes;
+    constants.default_rules = policy.default_rules;
+    constants.port_default_rules = policy.port_default_rules;
+    constants.accepting_rules = policy.accepting_rules;
+    constants.task_storage = ProgramType::SockOps.is_helper_supported(TASK_STORAGE_GET)?;
+    open.maps.records.set_max_entries(settings.ring_bytes)?;
+    open.maps.processes.set_max_entries(settings.processes)?;
+    Ok(())
+}
+
+fn fill<K: Copy, V: Copy>(map: &impl MapCore, entries: &[(K, V)]) -> Result<(), libbpf_rs::Error> {
+    for (key, value) in entries {
+        map.update(bytes_of(key), bytes_of(value), MapFlags::ANY)?;
+    }
+    Ok(())
+}
+
+fn bytes_of<T: Copy>(value: &T) -> &[u8] {
+    // SAFETY: keys and values are generated from C structs whose padding is spelt out, so that
+    // every byte is initialised.
+    unsafe { std::slice::from_raw_parts(std::ptr::from_ref(value).cast(), size_of::<T>()) }
+}
+
+static LIBBPF_LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// What libbpf has to say while the programs are loaded. It has one place for this in a process.
+#[derive(Clone, Copy)]
+struct LibbpfLog;
+
+impl LibbpfLog {
+    const LINES: usize = 12;
+
+    fn collect() -> LibbpfLog {
+        libbpf_rs::set_print(Some((PrintLevel::Warn, |_, line| {
+            if let Ok(mut lines) = LIBBPF_LINES.lock() {
+                lines.extend(line.lines().map(str::to_owned));
+            }
+        })));
+        if let Ok(mut lines) = LIBBPF_LINES.lock() {
+            lines.clear();
+        }
+        LibbpfLog
+    }
+
+    fn tail(self) -> String {
+        let lines = match LIBBPF_LINES.lock() {
+            Ok(lines) => lines,
+            Err(poisoned) => poisoned.into_inner(),
+        };
+        let from = lines.len().saturating_sub(Self::LINES);
+        lines[from..]
+            .iter()
+            .map(|line| format!("\n  {line}"))
+            .collect()
+    }
+}
