@@ -227,12 +227,12 @@ static __always_inline bool option_experimental(struct bpf_sock_ops *ctx)
 		return false;
 	__u32 at = sizeof(*th), options_end = th->doff * 4;
 	for (int i = 0; i < 40; i++) {
-		if (at >= options_end || at > 58 || data + at + 2 > end)
+		__u8 *option = data + (at & 63);
+		if (at >= options_end || option + 2 > end)
 			return false;
-		__u8 kind = data[at];
-		if (kind == OPTION_KIND || kind == OPTION_KIND + 1)
+		if (option[0] == OPTION_KIND || option[0] == OPTION_KIND + 1)
 			return true;
-		at += kind <= 1 ? 1 : data[at + 1] ?: 1;
+		at += option[0] <= 1 ? 1 : option[1] ?: 1;
 	}
 	return false;
 }
