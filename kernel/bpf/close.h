@@ -17,10 +17,11 @@ static long exchange_failed(__u32 i, struct ending *c)
 	if (e->state == EXCHANGE_OPEN && e->context.span_id) {
 		if (c->progress.end < e->start)
 			c->progress.end = e->start;
-		emit_exchange(f, e, c->tp, &c->progress);
+		struct process *p = process_by_pid(e->pid);
+		emit_exchange(f, e, c->tp, &c->progress, p);
 		if (f->role == ROLE_PASSIVE) {
 			visit_ended(e->context.span_id);
-			process_visit_ended(e->pid);
+			process_visit_ended(p);
 		}
 	}
 	flow_pop(f);

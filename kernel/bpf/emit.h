@@ -11,7 +11,8 @@ struct progress {
 };
 
 static __always_inline void emit_exchange(struct flow *f, const struct exchange *e,
-					  const struct tcp_sock *tp, const struct progress *p)
+					  const struct tcp_sock *tp, const struct progress *p,
+					  const struct process *process)
 {
 	struct reported *last = &f->reported;
 	last->trace_hi = e->context.trace_hi;
@@ -64,7 +65,6 @@ static __always_inline void emit_exchange(struct flow *f, const struct exchange 
 	r->reads_requests = e->reads_requests;
 	__builtin_memset(r->pad, 0, sizeof(r->pad));
 	__builtin_memset(r->pad2, 0, sizeof(r->pad2));
-	struct process *process = process_by_pid(e->pid);
 	if (process) {
 		r->cgroup = process->cgroup;
 		__builtin_memcpy(r->comm, process->comm, sizeof(r->comm));

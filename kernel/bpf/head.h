@@ -5,30 +5,54 @@
 #pragma once
 
 #define HEAD_MAX 4096
+/* Whether it failed, and how, is in the first line of a reply. */
+#define HEAD_REPLY_BYTES 128
 
 struct head {
 	struct head_record record;
 	char bytes[HEAD_MAX];
 };
 
-/* Reads up to length bytes at address. NULL if there is nothing to read or nowhere to put it.
- * What comes back has to be sent or discarded. */
-static __always_inline struct head *head_read(__u64 address, __u64 length)
+/* In a form in which the verifier sees the bound, whatever the compiler makes of it. */
+static __always_inline __u64 head_length(__u64 length, __u64 limit)
 {
-	__u64 limit = head_bytes;
-	__u64 n = length < limit ? length : limit;
-	if (!address || !n)
-		return NULL;
-	struct head *h = ring_reserve(sizeof(struct head_record) + head_bytes);
+	barrier_var(length);
+	if (length > limit)
+		length = limit;
+	barrier_var(length);
+	return length;
+}
+
+static __always_inline struct head *head_fill(struct head *h, __u64 address, __u64 length)
+{
 	if (!h)
 		return NULL;
-	if (bpf_probe_read_user(h->bytes, n, (void *)address)) {
+	if (bpf_probe_read_user(h->bytes, length, (void *)address)) {
 		count(COUNT_HEAD_UNREADABLE);
 		ring_discard(h);
 		return NULL;
 	}
-	h->record.length = n;
+	h->record.length = length;
 	return h;
+}
+
+/* Reads up to length bytes at address. NULL if there is nothing to read or nowhere to put it.
+ * What comes back has to be sent or discarded. */
+static __always_inline struct head *head_read(__u64 address, __u64 length)
+{
+	__u64 n = head_length(length, head_bytes);
+	if (!address || !n)
+		return NULL;
+	return head_fill(ring_reserve(sizeof(struct head_record) + head_bytes), address, n);
+}
+
+/* The same for a reply. */
+static __always_inline struct head *head_read_reply(__u64 address, __u64 length)
+{
+	__u64 n = head_length(length, HEAD_REPLY_BYTES);
+	if (!address || !n)
+		return NULL;
+	return head_fill(ring_reserve(sizeof(struct head_record) + HEAD_REPLY_BYTES), address, n);
 }
 
 static __always_inline void head_send(struct head *h, const struct exchange *e, enum head_part part,

@@ -155,8 +155,9 @@ struct pt_regs {
 
 #pragma clang attribute pop
 
-/* 6.2. Absent on older kernels: see option.h for what happens then. */
+/* Both 6.2. Absent on older kernels: see option.h for what happens then. */
 extern void *bpf_cast_to_kern_ctx(void *) __ksym __weak;
+extern void *bpf_rdonly_cast(const void *, __u32 btf_id) __ksym __weak;
 
 static __always_inline const struct sock *tcp_to_sock(const struct tcp_sock *tp)
 {

@@ -122,16 +122,13 @@ static __always_inline bool segment_of(struct bpf_sock_ops *ctx, struct segment 
 	struct sk_buff *skb = kern->skb;
 	if (!skb)
 		return false;
-	struct tcp_skb_cb *cb = (void *)skb->cb;
-	__u16 gso = 0;
-	__u32 mss = ctx->mss_cache;
-	bpf_probe_read_kernel(&s->seq, sizeof(s->seq), &cb->seq);
-	bpf_probe_read_kernel(&s->end, sizeof(s->end), &cb->end_seq);
+	const struct tcp_skb_cb *cb =
+		bpf_rdonly_cast(skb->cb, bpf_core_type_id_kernel(struct tcp_skb_cb));
+	s->seq = cb->seq;
+	s->end = cb->end_seq;
 	s->largest = ctx->skb_len;
-	if (s->largest > mss) {
-		bpf_probe_read_kernel(&gso, sizeof(gso), &cb->tcp_gso_size);
-		s->largest = gso;
-	}
+	if (s->largest > ctx->mss_cache)
+		s->largest = cb->tcp_gso_size;
 	return true;
 }
 

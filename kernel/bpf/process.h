@@ -122,9 +122,8 @@ static __always_inline void process_visit_opened(struct process *p)
 	__sync_fetch_and_add(&p->open, 1);
 }
 
-static __always_inline void process_visit_ended(__u32 pid)
+static __always_inline void process_visit_ended(struct process *p)
 {
-	struct process *p = process_by_pid(pid);
 	if (p && p->open > 0)
 		__sync_fetch_and_add(&p->open, -1);
 }

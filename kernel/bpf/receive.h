@@ -9,18 +9,29 @@ struct receiving {
 	bool with_head; /* the program's buffer begins with it */
 };
 
-static __always_inline struct head *receive_head(struct task_struct *task, __u32 bytes)
+/* What the current thread has just read: it lies in its own buffer. */
+static __always_inline struct payload receive_payload(struct task_struct *task)
 {
 	struct payload p = {};
-	if (task->flags & (PF_IO_WORKER | PF_USER_WORKER | PF_KTHREAD)) {
-		count(COUNT_HEAD_UNREADABLE);
-		return NULL;
+	if (!(task->flags & (PF_IO_WORKER | PF_USER_WORKER | PF_KTHREAD))) {
+		const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(task);
+		payload_locate(&p, receive_shape(SYSCALL_NUMBER(regs)), regs);
 	}
-	const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(task);
-	payload_locate(&p, receive_shape(SYSCALL_NUMBER(regs)), regs);
 	if (!p.address)
 		count(COUNT_HEAD_UNREADABLE);
+	return p;
+}
+
+static __always_inline struct head *receive_head(struct task_struct *task, __u32 bytes)
+{
+	struct payload p = receive_payload(task);
 	return head_read(p.address, p.length < bytes ? p.length : bytes);
+}
+
+static __always_inline struct head *receive_reply_head(struct task_struct *task, __u32 bytes)
+{
+	struct payload p = receive_payload(task);
+	return head_read_reply(p.address, p.length < bytes ? p.length : bytes);
 }
 
 /* R1, the parent: the traceparent in the payload, else the context from the wire, else a new
@@ -180,7 +191,7 @@ static long invocation_answered(__u32 i, struct answered *a)
 	struct exchange *e = flow_exchange(f, 0);
 	e->received_base = a->from;
 	if (e->context.span_id)
-		emit_exchange(f, e, a->tp, a->progress);
+		emit_exchange(f, e, a->tp, a->progress, process_by_pid(e->pid));
 	flow_pop(f);
 	return 0;
 }
@@ -207,7 +218,7 @@ static __noinline void response_begins(struct flow *f, struct receiving *r)
 	struct exchange *e = flow_exchange(f, 0);
 	if (!several) {
 		if (e->context.flags & FLAG_SAMPLED) {
-			struct head *h = receive_head(task, tp->copied_seq - r->from);
+			struct head *h = receive_reply_head(task, tp->copied_seq - r->from);
 			if (h)
 				head_send(h, e, HEAD_REPLY, port, now);
 		}
@@ -222,7 +233,9 @@ static __noinline void response_begins(struct flow *f, struct receiving *r)
 
 	/* Which of several this answers only a parser could tell: all are taken as answered. */
 	struct answered answered = {.f = f, .tp = tp, .progress = &progress, .from = r->from};
-	bpf_loop(EXCHANGES, invocation_answered, &answered, 0);
+	invocation_answered(0, &answered);
+	if (several)
+		bpf_loop(EXCHANGES, invocation_answered, &answered, 0);
 }
 
 static __always_inline void receive_response(struct flow *f, struct receiving *r)

@@ -32,16 +32,16 @@ static __always_inline void sent_head(struct sending *s, const struct exchange *
 		return;
 	if (!s->payload.address)
 		count(COUNT_HEAD_UNREADABLE);
-	struct head *h = head_read(s->payload.address, s->payload.length);
+	struct head *h = part == HEAD_REPLY ? head_read_reply(s->payload.address, s->payload.length)
+					    : head_read(s->payload.address, s->payload.length);
 	if (h)
 		head_send(h, e, part, port, s->now);
 }
 
 /* R15: is the thread's visit the one that it now answers? Only while visits overlap. */
 static __always_inline void reply_agrees(const struct exchange *e, const struct sending *s,
-					 struct worker *w)
+					 struct worker *w, struct process *p)
 {
-	struct process *p = process_by_pid(e->pid);
 	if (!p || p->open < 2)
 		return;
 	if (w && worker_has_visit(w, s->now)) {
@@ -71,14 +71,15 @@ static long visit_answered(__u32 i, struct replies *r)
 	if (!f->in_flight || e->state != EXCHANGE_OPEN)
 		return 1;
 	if (e->context.span_id) {
+		struct process *p = process_by_pid(e->pid);
 		if (!r->several) {
-			reply_agrees(e, s, w);
+			reply_agrees(e, s, w, p);
 			sent_head(s, e, HEAD_REPLY, tcp_to_sock(s->tp)->__sk_common.skc_num);
 		}
 		e->sent_base = s->tp->write_seq;
-		emit_exchange(f, e, s->tp, r->progress);
+		emit_exchange(f, e, s->tp, r->progress, p);
 		visit_ended(e->context.span_id);
-		process_visit_ended(e->pid);
+		process_visit_ended(p);
 		if (w && w->visit.span_id == e->context.span_id)
 			worker_idle(w);
 	} else {
@@ -107,7 +108,9 @@ static __noinline void reply_begins(struct flow *f, struct sending *s)
 		.progress = &progress,
 		.several = f->in_flight > 1 && flow_exchange(f, 1)->state == EXCHANGE_OPEN,
 	};
-	bpf_loop(EXCHANGES, visit_answered, &r, 0);
+	visit_answered(0, &r);
+	if (r.several)
+		bpf_loop(EXCHANGES, visit_answered, &r, 0);
 }
 
 static __always_inline void send_reply(struct flow *f, struct sending *s)
@@ -122,9 +125,9 @@ static __always_inline void send_reply(struct flow *f, struct sending *s)
 
 /* R2, R6, R13, R15: whose invocation is this? visit.span_id is 0 when nobody's. */
 static __always_inline void invocation_parent(struct flow *f, struct exchange *e, struct sending *s,
-					      struct worker *w, struct trace_context *visit)
+					      struct worker *w, struct process *own,
+					      struct trace_context *visit)
 {
-	__u32 owner = 0;
 	e->parent_kind = PARENT_NONE;
 	visit->span_id = 0;
 	if (!f->requests) {
@@ -151,8 +154,7 @@ static __always_inline void invocation_parent(struct flow *f, struct exchange *e
 		e->no_parent = NO_PARENT_ENDED;
 		return;
 	}
-	owner = w->pid;
-	struct process *p = process_by_pid(owner);
+	struct process *p = w->pid == (__u32)s->task->tgid ? own : process_by_pid(w->pid);
 	if (!p || !process_believed(p)) {
 		e->no_parent = NO_PARENT_UNBELIEVED;
 		return;
@@ -201,11 +203,10 @@ static __always_inline void count_edge(const struct exchange *e)
 }
 
 /* R2: an invocation opens. */
-static __noinline void invocation_open(struct flow *f, struct sending *s)
+static __noinline void invocation_open(struct flow *f, struct sending *s, struct worker *w)
 {
 	struct trace_context visit = {};
 	struct tcp_sock *tp = s->tp;
-	struct worker *w = worker_find(s->task);
 	struct process *p = process_of(s->task);
 	if (!p || p->excluded) {
 		f->role = ROLE_IGNORED;
@@ -218,7 +219,7 @@ static __noinline void invocation_open(struct flow *f, struct sending *s)
 	}
 	e->worker_visit = w ? w->visit.span_id : 0;
 	e->reads_requests = w ? w->reads_requests : 0;
-	invocation_parent(f, e, s, w, &visit);
+	invocation_parent(f, e, s, w, p, &visit);
 	f->requests = 1;
 	if (f->pooled && f->in_flight == 1)
 		pool_busy(f, tp);
@@ -247,20 +248,20 @@ static __noinline void invocation_open(struct flow *f, struct sending *s)
 }
 
 /* More of the same request, unless the thread works for another visit by now (R11). */
-static __always_inline bool same_request(struct flow *f, struct sending *s)
+static __always_inline bool same_request(struct flow *f, struct sending *s, struct worker *w)
 {
 	struct exchange *e = flow_newest(f);
 	if (f->phase != PHASE_REQUEST || !e)
 		return false;
-	struct worker *w = worker_find(s->task);
 	__u64 visit = w ? w->visit.span_id : 0;
 	return e->worker_visit == visit && e->tid == (__u32)s->task->pid;
 }
 
 static __always_inline void send_request(struct flow *f, struct sending *s)
 {
-	if (!same_request(f, s))
-		invocation_open(f, s);
+	struct worker *w = worker_find(s->task);
+	if (!same_request(f, s, w))
+		invocation_open(f, s, w);
 	f->phase = PHASE_REQUEST;
 }
 

@@ -31,7 +31,7 @@ static __always_inline void visit_opened(__u64 span_id)
 		return;
 #pragma unroll
 	for (int i = 0; i < VISIT_WAYS; i++)
-		if (__sync_val_compare_and_swap(&b->span_id[i], 0, span_id) == 0)
+		if (!b->span_id[i] && !__sync_val_compare_and_swap(&b->span_id[i], 0, span_id))
 			return;
 	count(COUNT_VISIT_EVICTED);
 	b->span_id[(span_id >> 20) & (VISIT_WAYS - 1)] = span_id;
@@ -56,5 +56,6 @@ static __always_inline void visit_ended(__u64 span_id)
 		return;
 #pragma unroll
 	for (int i = 0; i < VISIT_WAYS; i++)
-		__sync_val_compare_and_swap(&b->span_id[i], span_id, 0);
+		if (b->span_id[i] == span_id)
+			b->span_id[i] = 0;
 }
