@@ -173,6 +173,3 @@ impl Totals {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;
