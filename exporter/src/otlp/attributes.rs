@@ -1,6 +1,5 @@
 //! Attributes: OTLP `KeyValue` and `AnyValue`.
 
-use bytes::BytesMut;
 use lanewire_mapping::span::{Key, Value};
 
 use super::wire::{PutField, field_len, varint_field_len};
@@ -23,7 +22,7 @@ pub(crate) fn attributes_len(field: u32, attributes: &[(Key, Value)]) -> usize {
 }
 
 /// Writes all attributes as repeated `field`.
-pub(crate) fn put_attributes(out: &mut BytesMut, field: u32, attributes: &[(Key, Value)]) {
+pub(crate) fn put_attributes(out: &mut Vec<u8>, field: u32, attributes: &[(Key, Value)]) {
     for (key, value) in attributes {
         let value_len = value_len(value);
         out.open(field, pair_len(key, value_len));
@@ -54,7 +53,7 @@ fn array_len(texts: &[String]) -> usize {
         .sum()
 }
 
-fn put_value(out: &mut BytesMut, value: &Value) {
+fn put_value(out: &mut Vec<u8>, value: &Value) {
     match value {
         Value::Str(text) => out.bytes_field(STRING, text.as_bytes()),
         Value::Int(number) => out.varint_field(INT, *number as u64),

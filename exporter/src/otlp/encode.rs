@@ -3,10 +3,11 @@
 //! Lengths come before contents on the wire, so every span is measured first and then written; the
 //! measuring only adds up string lengths.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use lanewire_mapping::span::{Link, Span, SpanKind, Status};
 
 use super::attributes::{attributes_len, put_attributes};
+use super::buffers::Buffers;
 use super::wire::{PutField, field_len, fixed32_len, fixed64_len, varint_field_len};
 use crate::pipeline::Group;
 
@@ -51,23 +52,24 @@ const LINK_BYTES: usize =
 const SCOPE_BYTES: usize = field_len(SCOPE_FIELD_NAME, SCOPE_NAME.len())
     + field_len(SCOPE_FIELD_VERSION, SCOPE_VERSION.len());
 
-/// Writes requests into one buffer, which it takes back as soon as the request has been sent.
+/// Writes requests into buffers that it takes back as soon as they have been sent.
 #[derive(Debug, Default)]
 pub struct Encoder {
-    out: BytesMut,
+    buffers: Buffers,
     span_lens: Vec<usize>,
 }
 
 impl Encoder {
     /// One `ExportTraceServiceRequest`, with one `ResourceSpans` for each group.
     pub fn encode(&mut self, groups: &[Group]) -> Bytes {
+        let mut out = self.buffers.take();
         for group in groups {
-            self.put_group(group);
+            self.put_group(&mut out, group);
         }
-        self.out.split().freeze()
+        self.buffers.lend(out)
     }
 
-    fn put_group(&mut self, group: &Group) {
+    fn put_group(&mut self, out: &mut Vec<u8>, group: &Group) {
         self.span_lens.clear();
         self.span_lens.extend(group.spans.iter().map(span_len));
         let spans: usize = self
@@ -79,10 +81,9 @@ impl Encoder {
         let resource = group.resource.encoded();
         let resource_spans = resource.len() + field_len(RESOURCE_SPANS_SCOPE_SPANS, scope_spans);
 
-        let out = &mut self.out;
         out.reserve(field_len(REQUEST_RESOURCE_SPANS, resource_spans));
         out.open(REQUEST_RESOURCE_SPANS, resource_spans);
-        out.put_slice(resource);
+        out.extend_from_slice(resource);
         out.open(RESOURCE_SPANS_SCOPE_SPANS, scope_spans);
         out.open(SCOPE_SPANS_SCOPE, SCOPE_BYTES);
         out.bytes_field(SCOPE_FIELD_NAME, SCOPE_NAME.as_bytes());
@@ -118,7 +119,7 @@ pub fn span_len(span: &Span) -> usize {
     len
 }
 
-fn put_span(out: &mut BytesMut, span: &Span) {
+fn put_span(out: &mut Vec<u8>, span: &Span) {
     use span_field::*;
     out.bytes_field(TRACE_ID, &span.trace_id.to_bytes());
     out.bytes_field(SPAN_ID, &span.span_id.to_bytes());
@@ -145,7 +146,7 @@ fn put_span(out: &mut BytesMut, span: &Span) {
     out.fixed32_field(FLAGS, span.flags);
 }
 
-fn put_link(out: &mut BytesMut, link: &Link) {
+fn put_link(out: &mut Vec<u8>, link: &Link) {
     out.open(span_field::LINKS, LINK_BYTES);
     out.bytes_field(LINK_TRACE_ID, &link.trace_id.to_bytes());
     out.bytes_field(LINK_SPAN_ID, &link.span_id.to_bytes());

@@ -1,6 +1,7 @@
 //! Spans to OTLP: encoding, transport, retry.
 
 mod attributes;
+mod buffers;
 pub mod encode;
 mod environment;
 mod outage;

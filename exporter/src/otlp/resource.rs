@@ -2,7 +2,6 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use bytes::{Bytes, BytesMut};
 use lanewire_mapping::span::{Key, Value};
 
 use super::attributes::{attributes_len, put_attributes};
@@ -19,7 +18,7 @@ const RESOURCE_ATTRIBUTES: u32 = 1;
 #[derive(Debug)]
 pub struct Resource {
     attributes: Vec<(Key, Value)>,
-    encoded: Bytes,
+    encoded: Vec<u8>,
     hash: u64,
 }
 
@@ -28,15 +27,15 @@ impl Resource {
     /// `service.name`.
     pub fn new(attributes: Vec<(Key, Value)>) -> Self {
         let len = attributes_len(RESOURCE_ATTRIBUTES, &attributes);
-        let mut out = BytesMut::with_capacity(field_len(RESOURCE_SPANS_RESOURCE, len));
+        let mut out = Vec::with_capacity(field_len(RESOURCE_SPANS_RESOURCE, len));
         out.open(RESOURCE_SPANS_RESOURCE, len);
         put_attributes(&mut out, RESOURCE_ATTRIBUTES, &attributes);
         let mut hasher = DefaultHasher::new();
         out.hash(&mut hasher);
         Self {
             attributes,
-            encoded: out.freeze(),
             hash: hasher.finish(),
+            encoded: out,
         }
     }
 

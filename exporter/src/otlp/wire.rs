@@ -1,7 +1,5 @@
 //! The few pieces of protobuf's wire format that OTLP spans need.
 
-use bytes::{BufMut, BytesMut};
-
 const VARINT: u32 = 0;
 const FIXED64: u32 = 1;
 const LEN: u32 = 2;
@@ -48,14 +46,14 @@ pub(crate) trait PutField {
     fn bytes_field(&mut self, field: u32, value: &[u8]);
 }
 
-impl PutField for BytesMut {
+impl PutField for Vec<u8> {
     #[inline]
     fn varint(&mut self, mut value: u64) {
         while value >= 0x80 {
-            self.put_u8(value as u8 | 0x80);
+            self.push(value as u8 | 0x80);
             value >>= 7;
         }
-        self.put_u8(value as u8);
+        self.push(value as u8);
     }
 
     #[inline]
@@ -67,13 +65,13 @@ impl PutField for BytesMut {
     #[inline]
     fn fixed32_field(&mut self, field: u32, value: u32) {
         self.varint((field << 3 | FIXED32) as u64);
-        self.put_u32_le(value);
+        self.extend_from_slice(&value.to_le_bytes());
     }
 
     #[inline]
     fn fixed64_field(&mut self, field: u32, value: u64) {
         self.varint((field << 3 | FIXED64) as u64);
-        self.put_u64_le(value);
+        self.extend_from_slice(&value.to_le_bytes());
     }
 
     #[inline]
@@ -85,7 +83,7 @@ impl PutField for BytesMut {
     #[inline]
     fn bytes_field(&mut self, field: u32, value: &[u8]) {
         self.open(field, value.len());
-        self.put_slice(value);
+        self.extend_from_slice(value);
     }
 }
 
@@ -100,10 +98,10 @@ mod tests {
             value in prop_oneof![any::<u64>(), (0u32..64).prop_map(|bit| 1 << bit)]
         ) {
             for value in [value, value.wrapping_sub(1)] {
-                let mut out = BytesMut::new();
+                let mut out = Vec::new();
                 out.varint(value);
                 prop_assert_eq!(out.len(), varint_len(value));
-                let read = prost::encoding::decode_varint(&mut out.freeze());
+                let read = prost::encoding::decode_varint(&mut out.as_slice());
                 prop_assert_eq!(read.ok(), Some(value));
             }
         }
