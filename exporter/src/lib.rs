@@ -1,1 +1,5 @@
 //! The Lanewire agent: configuration, pipeline, OTLP, operation.
+
+pub mod otlp;
+pub mod pipeline;
+pub mod telemetry;

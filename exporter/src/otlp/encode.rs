@@ -1,0 +1,164 @@
+//! Spans to the bytes of an `ExportTraceServiceRequest`.
+//!
+//! Lengths come before contents on the wire, so every span is measured first and then written; the
+//! measuring only adds up string lengths.
+
+use bytes::Bytes;
+use lanewire_mapping::span::{Link, Span, SpanKind, Status};
+
+use super::attributes::{attributes_len, put_attributes};
+use super::buffers::Buffers;
+use super::wire::{PutField, field_len, fixed32_len, fixed64_len, varint_field_len};
+use crate::pipeline::Group;
+
+/// The instrumentation scope of every span.
+pub const SCOPE_NAME: &str = "lanewire";
+/// The version in the scope: the agent's own.
+pub const SCOPE_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+const REQUEST_RESOURCE_SPANS: u32 = 1;
+const RESOURCE_SPANS_SCOPE_SPANS: u32 = 2;
+const SCOPE_SPANS_SCOPE: u32 = 1;
+const SCOPE_SPANS_SPANS: u32 = 2;
+const SCOPE_FIELD_NAME: u32 = 1;
+const SCOPE_FIELD_VERSION: u32 = 2;
+
+/// Field numbers of `opentelemetry.proto.trace.v1.Span`.
+mod span_field {
+    pub const TRACE_ID: u32 = 1;
+    pub const SPAN_ID: u32 = 2;
+    pub const TRACE_STATE: u32 = 3;
+    pub const PARENT_SPAN_ID: u32 = 4;
+    pub const NAME: u32 = 5;
+    pub const KIND: u32 = 6;
+    pub const START: u32 = 7;
+    pub const END: u32 = 8;
+    pub const ATTRIBUTES: u32 = 9;
+    pub const LINKS: u32 = 13;
+    pub const STATUS: u32 = 15;
+    pub const FLAGS: u32 = 16;
+}
+
+const LINK_TRACE_ID: u32 = 1;
+const LINK_SPAN_ID: u32 = 2;
+const STATUS_MESSAGE: u32 = 2;
+const STATUS_CODE: u32 = 3;
+const STATUS_CODE_ERROR: u64 = 2;
+
+const TRACE_ID_BYTES: usize = 16;
+const SPAN_ID_BYTES: usize = 8;
+const LINK_BYTES: usize =
+    field_len(LINK_TRACE_ID, TRACE_ID_BYTES) + field_len(LINK_SPAN_ID, SPAN_ID_BYTES);
+const SCOPE_BYTES: usize = field_len(SCOPE_FIELD_NAME, SCOPE_NAME.len())
+    + field_len(SCOPE_FIELD_VERSION, SCOPE_VERSION.len());
+
+/// Writes requests into buffers that it takes back as soon as they have been sent.
+#[derive(Debug, Default)]
+pub struct Encoder {
+    buffers: Buffers,
+    span_lens: Vec<usize>,
+}
+
+impl Encoder {
+    /// One `ExportTraceServiceRequest`, with one `ResourceSpans` for each group.
+    pub fn encode(&mut self, groups: &[Group]) -> Bytes {
+        let mut out = self.buffers.take();
+        for group in groups {
+            self.put_group(&mut out, group);
+        }
+        self.buffers.lend(out)
+    }
+
+    fn put_group(&mut self, out: &mut Vec<u8>, group: &Group) {
+        self.span_lens.clear();
+        self.span_lens.extend(group.spans.iter().map(span_len));
+        let spans: usize = self
+            .span_lens
+            .iter()
+            .map(|len| field_len(SCOPE_SPANS_SPANS, *len))
+            .sum();
+        let scope_spans = field_len(SCOPE_SPANS_SCOPE, SCOPE_BYTES) + spans;
+        let resource = group.resource.encoded();
+        let resource_spans = resource.len() + field_len(RESOURCE_SPANS_SCOPE_SPANS, scope_spans);
+
+        out.reserve(field_len(REQUEST_RESOURCE_SPANS, resource_spans));
+        out.open(REQUEST_RESOURCE_SPANS, resource_spans);
+        out.extend_from_slice(resource);
+        out.open(RESOURCE_SPANS_SCOPE_SPANS, scope_spans);
+        out.open(SCOPE_SPANS_SCOPE, SCOPE_BYTES);
+        out.bytes_field(SCOPE_FIELD_NAME, SCOPE_NAME.as_bytes());
+        out.bytes_field(SCOPE_FIELD_VERSION, SCOPE_VERSION.as_bytes());
+        for (span, len) in group.spans.iter().zip(&self.span_lens) {
+            out.open(SCOPE_SPANS_SPANS, *len);
+            put_span(out, span);
+        }
+    }
+}
+
+/// Bytes of an encoded span, without the tag and length in front of it.
+pub fn span_len(span: &Span) -> usize {
+    use span_field::*;
+    let mut len = field_len(TRACE_ID, TRACE_ID_BYTES)
+        + field_len(SPAN_ID, SPAN_ID_BYTES)
+        + field_len(NAME, span.name.len())
+        + varint_field_len(KIND, kind(span.kind))
+        + fixed64_len(START)
+        + fixed64_len(END)
+        + attributes_len(ATTRIBUTES, &span.attributes)
+        + span.links.len() * field_len(LINKS, LINK_BYTES)
+        + fixed32_len(FLAGS);
+    if !span.trace_state.is_empty() {
+        len += field_len(TRACE_STATE, span.trace_state.len());
+    }
+    if span.parent.is_some() {
+        len += field_len(PARENT_SPAN_ID, SPAN_ID_BYTES);
+    }
+    if let Status::Error(message) = &span.status {
+        len += field_len(STATUS, status_len(message));
+    }
+    len
+}
+
+fn put_span(out: &mut Vec<u8>, span: &Span) {
+    use span_field::*;
+    out.bytes_field(TRACE_ID, &span.trace_id.to_bytes());
+    out.bytes_field(SPAN_ID, &span.span_id.to_bytes());
+    if !span.trace_state.is_empty() {
+        out.bytes_field(TRACE_STATE, span.trace_state.as_bytes());
+    }
+    // A root's parent is empty: eight zero bytes would be a parent that nobody ever finds.
+    if let Some(parent) = span.parent {
+        out.bytes_field(PARENT_SPAN_ID, &parent.to_bytes());
+    }
+    out.bytes_field(NAME, span.name.as_bytes());
+    out.varint_field(KIND, kind(span.kind));
+    out.fixed64_field(START, span.start_unix_nano);
+    out.fixed64_field(END, span.end_unix_nano);
+    put_attributes(out, ATTRIBUTES, &span.attributes);
+    for link in &span.links {
+        put_link(out, link);
+    }
+    if let Status::Error(message) = &span.status {
+        out.open(STATUS, status_len(message));
+        out.bytes_field(STATUS_MESSAGE, message.as_bytes());
+        out.varint_field(STATUS_CODE, STATUS_CODE_ERROR);
+    }
+    out.fixed32_field(FLAGS, span.flags);
+}
+
+fn put_link(out: &mut Vec<u8>, link: &Link) {
+    out.open(span_field::LINKS, LINK_BYTES);
+    out.bytes_field(LINK_TRACE_ID, &link.trace_id.to_bytes());
+    out.bytes_field(LINK_SPAN_ID, &link.span_id.to_bytes());
+}
+
+fn status_len(message: &str) -> usize {
+    field_len(STATUS_MESSAGE, message.len()) + varint_field_len(STATUS_CODE, STATUS_CODE_ERROR)
+}
+
+fn kind(kind: SpanKind) -> u64 {
+    match kind {
+        SpanKind::Server => 2,
+        SpanKind::Client => 3,
+    }
+}
