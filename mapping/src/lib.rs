@@ -3,5 +3,11 @@
 //! This crate does no I/O and has no `unsafe`; it can be used alone.
 #![forbid(unsafe_code)]
 
+pub mod assemble;
+pub mod clock;
+#[cfg(test)]
+mod fixture;
+pub mod map;
+pub mod protocol;
 pub mod record;
 pub mod span;

@@ -1,0 +1,399 @@
+use super::*;
+use crate::fixture::{MS, exchange, extend, head, number, options, span, text, trace};
+use crate::record::NoParent;
+
+/// An assembler and what it has handed out.
+struct Bench {
+    assembler: Assembler,
+    out: Vec<Span>,
+}
+
+impl Bench {
+    fn new(limits: Limits) -> Self {
+        let assembler = Assembler::new(limits, options(), ClockOffset::default());
+        Self {
+            assembler,
+            out: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, record: Record) -> &mut Self {
+        self.assembler.push(record, &mut self.out);
+        self
+    }
+
+    /// What is due at `now` milliseconds.
+    fn ready(&mut self, now: u64) -> Vec<Span> {
+        self.assembler.ready(now * MS, &mut self.out);
+        std::mem::take(&mut self.out)
+    }
+
+    fn flush(&mut self) -> Vec<Span> {
+        self.assembler.flush(&mut self.out);
+        std::mem::take(&mut self.out)
+    }
+
+    fn counters(&self) -> Counters {
+        *self.assembler.counters()
+    }
+}
+
+fn bench() -> Bench {
+    Bench::new(Limits::default())
+}
+
+/// An orphan edge of pool thread 12.
+fn orphan(id: u64, start: u64, end: u64) -> Exchange {
+    Exchange {
+        first_tid: 12,
+        last_tid: 12,
+        reads_requests: false,
+        ..exchange(id, start, end)
+    }
+}
+
+/// A visit that thread 11 read and pool thread 12 replied to.
+fn visit(id: u64, start: u64, replied: u64) -> Exchange {
+    Exchange {
+        last_tid: 12,
+        parent_kind: ParentKind::None(NoParent::Ingress),
+        ..exchange(id, start, replied)
+    }
+}
+
+fn by_id(spans: &[Span], id: u64) -> &Span {
+    spans
+        .iter()
+        .find(|candidate| candidate.span_id == span(id))
+        .unwrap()
+}
+
+#[test]
+fn a_span_waits_until_it_has_settled() {
+    let mut bench = bench();
+    bench.push(Record::Point(exchange(1, 0, 100)));
+    assert!(bench.ready(599).is_empty());
+    let spans = bench.ready(600);
+    assert_eq!(spans.len(), 1);
+    assert_eq!(spans[0].end_unix_nano, 100 * MS);
+    assert_eq!(bench.counters().spans, 1);
+}
+
+#[test]
+fn heads_join_the_exchange_with_their_ids() {
+    let mut bench = bench();
+    bench
+        .push(Record::Head(head(
+            1,
+            HeadPart::Request,
+            b"GET /a HTTP/1.1\r\n",
+        )))
+        .push(Record::Head(head(
+            2,
+            HeadPart::Request,
+            b"PUT /b HTTP/1.1\r\n",
+        )))
+        .push(Record::Head(head(
+            2,
+            HeadPart::Reply,
+            b"HTTP/1.1 201 Created\r\n",
+        )))
+        .push(Record::Point(exchange(2, 0, 1)))
+        .push(Record::Point(exchange(1, 0, 2)))
+        .push(Record::Point(exchange(3, 0, 3)));
+    let spans = bench.flush();
+    assert_eq!(by_id(&spans, 1).name, "GET");
+    assert_eq!(by_id(&spans, 2).name, "PUT");
+    assert_eq!(
+        number(by_id(&spans, 2), "http.response.status_code"),
+        Some(201)
+    );
+    assert_eq!(by_id(&spans, 3).name, "tcp 8080");
+}
+
+#[test]
+fn an_extension_moves_the_end_and_the_bytes_and_the_wait() {
+    let mut bench = bench();
+    bench.push(Record::Point(exchange(1, 0, 100)));
+    bench.push(Record::Extend(extend(1, 400)));
+    assert!(bench.ready(899).is_empty());
+    let spans = bench.ready(900);
+    assert_eq!(spans[0].end_unix_nano, 400 * MS);
+    assert_eq!(number(&spans[0], "lanewire.tcp.bytes_sent"), Some(200));
+}
+
+#[test]
+fn an_extension_that_comes_too_late_is_counted() {
+    let mut bench = bench();
+    bench.push(Record::Point(exchange(1, 0, 100)));
+    assert_eq!(bench.ready(600).len(), 1);
+    bench.push(Record::Extend(extend(1, 700)));
+    assert_eq!(bench.counters().extends_late, 1);
+}
+
+#[test]
+fn a_stream_that_goes_on_is_handed_out_after_the_longest_wait() {
+    let mut bench = bench();
+    bench.push(Record::Point(exchange(1, 0, 100)));
+    for end in (200..6_000).step_by(100) {
+        bench.push(Record::Extend(extend(1, end)));
+        if end < 5_100 {
+            assert!(bench.ready(end).is_empty(), "at {end}");
+        }
+    }
+    assert_eq!(bench.ready(6_000).len(), 1);
+}
+
+#[test]
+fn an_exchange_that_comes_twice_is_one_span() {
+    let mut bench = bench();
+    bench
+        .push(Record::Point(exchange(1, 0, 100)))
+        .push(Record::Point(exchange(1, 0, 150)));
+    let spans = bench.flush();
+    assert_eq!(spans.len(), 1);
+    assert_eq!(spans[0].end_unix_nano, 150 * MS);
+    assert_eq!(bench.counters().repeated, 1);
+}
+
+#[test]
+fn too_many_spans_are_handed_out_early_and_none_is_lost() {
+    let mut bench = Bench::new(Limits {
+        waiting: 2,
+        ..Limits::default()
+    });
+    for id in 1..=5 {
+        bench.push(Record::Point(exchange(id, 0, id)));
+    }
+    assert_eq!(bench.out.len(), 3);
+    assert_eq!(bench.counters().hurried, 3);
+    assert_eq!(bench.flush().len(), 5);
+}
+
+#[test]
+fn too_many_heads_make_room_and_are_counted() {
+    let mut bench = Bench::new(Limits {
+        pending_heads: 2,
+        ..Limits::default()
+    });
+    for id in 1..=3 {
+        bench.push(Record::Head(head(
+            id,
+            HeadPart::Request,
+            b"GET / HTTP/1.1\r\n",
+        )));
+    }
+    bench
+        .push(Record::Point(exchange(1, 0, 1)))
+        .push(Record::Point(exchange(3, 0, 1)));
+    let spans = bench.flush();
+    assert_eq!(by_id(&spans, 1).name, "tcp 8080");
+    assert_eq!(by_id(&spans, 3).name, "GET");
+    assert_eq!(bench.counters().heads_evicted, 1);
+    assert_eq!(bench.counters().heads_unclaimed, 1);
+}
+
+#[test]
+fn a_span_keeps_the_clock_offset_of_its_record() {
+    let mut bench = bench();
+    bench
+        .assembler
+        .set_clock_offset(ClockOffset::between(0, 1_000 * MS));
+    bench.push(Record::Point(exchange(1, 10, 20)));
+    bench.assembler.set_clock_offset(ClockOffset::between(0, 0));
+    let spans = bench.flush();
+    assert_eq!(spans[0].start_unix_nano, 1_010 * MS);
+    assert_eq!(spans[0].end_unix_nano, 1_020 * MS);
+}
+
+#[test]
+fn an_orphan_of_a_pool_thread_belongs_to_the_visit_that_the_thread_replies_to() {
+    let mut bench = bench();
+    bench
+        .push(Record::Edge(orphan(5, 10, 20)))
+        .push(Record::Edge(orphan(6, 20, 30)))
+        .push(Record::Point(visit(1, 0, 40)));
+    let spans = bench.flush();
+    for id in [5, 6] {
+        let edge = by_id(&spans, id);
+        assert_eq!(edge.trace_id, trace(1));
+        assert_eq!(edge.parent, Some(span(1)));
+        assert_eq!(text(edge, "lanewire.parent"), Some("adopted"));
+        assert_eq!(
+            edge.links,
+            [Link {
+                trace_id: trace(id.into()),
+                span_id: span(id)
+            }]
+        );
+    }
+    assert_eq!(bench.counters().adopted, 2);
+    assert_eq!(bench.counters().orphans_left, 0);
+}
+
+#[test]
+fn an_orphan_waits_longer_for_its_visit_than_other_spans_for_news() {
+    let mut bench = bench();
+    bench.push(Record::Edge(orphan(5, 10, 20)));
+    assert!(bench.ready(3_000).is_empty());
+    bench.push(Record::Point(visit(1, 0, 3_000)));
+    assert_eq!(bench.ready(3_500).len(), 2);
+    assert_eq!(bench.counters().adopted, 1);
+}
+
+#[test]
+fn an_orphan_whose_thread_never_replies_is_given_up() {
+    let mut bench = bench();
+    bench.push(Record::Edge(orphan(5, 10, 20)));
+    let spans = bench.ready(5_020);
+    assert_eq!(text(&spans[0], "lanewire.parent"), Some("none:idle"));
+    assert_eq!(bench.counters().orphans_left, 1);
+}
+
+#[test]
+fn an_edge_that_is_not_inside_the_visit_stays_an_orphan() {
+    let mut bench = bench();
+    bench
+        .push(Record::Edge(orphan(5, 10, 20)))
+        .push(Record::Edge(orphan(6, 30, 50)))
+        .push(Record::Point(visit(1, 15, 40)));
+    let spans = bench.flush();
+    assert!(by_id(&spans, 5).parent.is_none());
+    assert!(by_id(&spans, 6).parent.is_none());
+    assert_eq!(bench.counters().orphans_left, 2);
+}
+
+#[test]
+fn an_edge_from_before_the_threads_last_reply_stays_an_orphan() {
+    let mut bench = bench();
+    // The edge of visit 1 was answered only after the reply to 1, within visit 2.
+    bench
+        .push(Record::Point(visit(1, 0, 40)))
+        .push(Record::Edge(orphan(5, 30, 50)))
+        .push(Record::Point(visit(2, 20, 60)));
+    assert!(by_id(&bench.flush(), 5).parent.is_none());
+}
+
+#[test]
+fn work_while_a_reply_is_still_being_sent_belongs_to_no_later_visit() {
+    let mut bench = bench();
+    bench
+        .push(Record::Point(visit(1, 0, 40)))
+        .push(Record::Extend(extend(1, 70)))
+        .push(Record::Edge(orphan(5, 50, 60)))
+        .push(Record::Point(visit(2, 20, 90)));
+    assert!(by_id(&bench.flush(), 5).parent.is_none());
+}
+
+#[test]
+fn only_pool_threads_have_their_orphans_adopted() {
+    let cases = [
+        Exchange {
+            reads_requests: true,
+            ..orphan(5, 10, 20)
+        },
+        Exchange {
+            first_tid: 13,
+            last_tid: 13,
+            ..orphan(5, 10, 20)
+        },
+        Exchange {
+            last_tid: 13,
+            ..orphan(5, 10, 20)
+        },
+        Exchange {
+            pid: 99,
+            ..orphan(5, 10, 20)
+        },
+        Exchange {
+            parent_kind: ParentKind::None(NoParent::Told),
+            ..orphan(5, 10, 20)
+        },
+        Exchange {
+            parent_kind: ParentKind::None(NoParent::Unbelieved),
+            ..orphan(5, 10, 20)
+        },
+    ];
+    for case in cases {
+        let mut bench = bench();
+        bench
+            .push(Record::Edge(case.clone()))
+            .push(Record::Point(visit(1, 0, 40)));
+        assert!(by_id(&bench.flush(), 5).parent.is_none(), "{case:?}");
+    }
+}
+
+#[test]
+fn a_thread_that_reads_the_visit_itself_adopts_nothing() {
+    let mut bench = bench();
+    let own = Exchange {
+        first_tid: 12,
+        ..visit(1, 0, 40)
+    };
+    bench
+        .push(Record::Edge(orphan(5, 10, 20)))
+        .push(Record::Point(own));
+    assert!(by_id(&bench.flush(), 5).parent.is_none());
+}
+
+#[test]
+fn nothing_is_adopted_across_lost_records() {
+    let mut bench = bench();
+    bench.push(Record::Edge(orphan(5, 10, 20)));
+    bench.assembler.records_lost(25 * MS);
+    bench.push(Record::Point(visit(1, 0, 40)));
+    assert!(by_id(&bench.flush(), 5).parent.is_none());
+}
+
+#[test]
+fn the_far_end_of_an_adopted_edge_keeps_its_trace_and_gets_a_link() {
+    let mut bench = bench();
+    let far_end = Exchange {
+        trace_id: trace(5),
+        parent: Some(span(5)),
+        parent_kind: ParentKind::Wire,
+        pid: 20,
+        first_tid: 21,
+        last_tid: 21,
+        ..exchange(7, 12, 18)
+    };
+    bench
+        .push(Record::Point(far_end))
+        .push(Record::Edge(orphan(5, 10, 20)))
+        .push(Record::Point(visit(1, 0, 40)));
+    let spans = bench.flush();
+    let far_end = by_id(&spans, 7);
+    assert_eq!(
+        (far_end.trace_id, far_end.parent),
+        (trace(5), Some(span(5)))
+    );
+    assert_eq!(
+        far_end.links,
+        [Link {
+            trace_id: trace(1),
+            span_id: span(5)
+        }]
+    );
+}
+
+#[test]
+fn an_adopted_edge_can_still_be_extended() {
+    let mut bench = bench();
+    bench
+        .push(Record::Edge(orphan(5, 10, 20)))
+        .push(Record::Point(visit(1, 0, 40)))
+        .push(Record::Extend(extend(5, 60)));
+    assert_eq!(by_id(&bench.flush(), 5).end_unix_nano, 60 * MS);
+}
+
+#[test]
+fn every_counter_has_a_name() {
+    let mut bench = bench();
+    bench.push(Record::Point(exchange(1, 0, 1)));
+    assert!(
+        bench
+            .counters()
+            .iter()
+            .any(|counter| counter == ("points", 1))
+    );
+}
