@@ -8,6 +8,7 @@ pub mod clock;
 #[cfg(test)]
 mod fixture;
 pub mod map;
+mod ordered;
 pub mod protocol;
 pub mod record;
 pub mod span;

@@ -12,6 +12,9 @@ pub struct Limits {
     pub pending_heads: usize,
     /// Spans that wait.
     pub waiting: usize,
+    /// Prepared statements that are remembered. The executions of one that was forgotten are named
+    /// `EXECUTE`.
+    pub statements: usize,
     /// Pool threads whose orphans and last reply are remembered.
     pub threads: usize,
     /// Orphans of one pool thread: more downstream calls in one visit than this stay orphans.
@@ -27,6 +30,7 @@ impl Default for Limits {
             pending_heads: 16_384,
             // Half a second of 100,000 spans a second.
             waiting: 65_536,
+            statements: 16_384,
             threads: 16_384,
             orphans_per_thread: 256,
         }

@@ -3,7 +3,6 @@
 
 mod counters;
 mod limits;
-mod ordered;
 mod orphans;
 
 use std::cmp::Ordering;
@@ -16,11 +15,11 @@ pub use counters::Counters;
 pub use limits::Limits;
 
 use crate::clock::ClockOffset;
-use crate::map::{Application, Finished, MapOptions, map};
+use crate::map::{Application, Finished, MapOptions, Statements, map};
+use crate::ordered::Ordered;
 use crate::protocol::Heads;
 use crate::record::{Exchange, Extend, Head, HeadPart, ParentKind, Record};
 use crate::span::{Link, Span, SpanKind};
-use ordered::Ordered;
 use orphans::{Orphans, Verdict};
 
 /// What heads, extensions and exchanges are joined by.
@@ -44,6 +43,7 @@ pub struct Assembler {
     /// The latest time that was seen.
     now: u64,
     heads: Ordered<Key, PendingHeads>,
+    statements: Statements,
     /// By the ids that the kernel minted, which an adopted edge's extensions still have.
     waiting: HashMap<Key, Waiting>,
     due: BinaryHeap<Due>,
@@ -100,6 +100,7 @@ impl Assembler {
         Self {
             orphans: Orphans::new(&limits),
             heads: Ordered::new(limits.pending_heads),
+            statements: Statements::new(limits.statements),
             adopted: Ordered::new(ADOPTED),
             waiting: HashMap::new(),
             due: BinaryHeap::new(),
@@ -219,7 +220,7 @@ impl Assembler {
             self.counters.hurried += 1;
             self.make_room(out);
         }
-        let application = self.read_heads(key);
+        let application = self.read_heads(key, exchange.cookie);
         let may_be_adopted = match kind {
             SpanKind::Client => {
                 let (may, evicted) = self.orphans.edge(key, &exchange);
@@ -255,14 +256,14 @@ impl Assembler {
         );
     }
 
-    fn read_heads(&mut self, key: Key) -> Option<Application> {
+    fn read_heads(&mut self, key: Key, cookie: u64) -> Option<Application> {
         let pending = self.heads.remove(&key)?;
         let heads = Heads {
             request: pending.request.as_deref(),
             reply: pending.reply.as_deref(),
             server_port: pending.server_port,
         };
-        let application = Application::read(&heads, &self.options);
+        let application = Application::read(&heads, cookie, &mut self.statements, &self.options);
         if application.is_none() {
             self.counters.protocol_unknown += 1;
         }

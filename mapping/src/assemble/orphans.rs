@@ -4,8 +4,8 @@
 //! see the handing over. But when it *replies* to a visit, what it sent since its last reply was
 //! sent for that visit. Wherever this is not sure, an orphan stays one.
 
-use super::ordered::Ordered;
 use super::{Key, Limits};
+use crate::ordered::Ordered;
 use crate::record::{Exchange, NoParent, ParentKind};
 
 /// A thread: process and thread id.

@@ -3,8 +3,11 @@
 mod application;
 mod attributes;
 mod client;
+mod database;
+mod http;
 mod options;
 mod parent;
+mod statements;
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -14,6 +17,7 @@ pub(crate) use application::Application;
 pub(crate) use options::NoContext;
 pub use options::{Baggage, ContextReader, MapOptions, PeerNames, RequestContext};
 pub use parent::UnknownParentKind;
+pub(crate) use statements::Statements;
 
 use crate::clock::ClockOffset;
 use crate::record::{Exchange, ExchangeError};

@@ -6,7 +6,7 @@ use std::hash::Hash;
 /// A map of at most `capacity` entries; the one that was inserted or touched longest ago makes
 /// room for a new one.
 #[derive(Debug)]
-pub(super) struct Ordered<K, V> {
+pub(crate) struct Ordered<K, V> {
     entries: HashMap<K, (u64, V)>,
     /// Stamps and keys in their order. Those whose stamp is no longer the entry's are leftovers.
     order: VecDeque<(u64, K)>,
@@ -16,7 +16,7 @@ pub(super) struct Ordered<K, V> {
 
 impl<K: Copy + Eq + Hash, V> Ordered<K, V> {
     /// An empty map. A capacity of 0 is taken as 1.
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         Self {
             entries: HashMap::new(),
             order: VecDeque::new(),
@@ -25,24 +25,24 @@ impl<K: Copy + Eq + Hash, V> Ordered<K, V> {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    pub(super) fn get(&self, key: &K) -> Option<&V> {
+    pub(crate) fn get(&self, key: &K) -> Option<&V> {
         self.entries.get(key).map(|(_, value)| value)
     }
 
-    pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         self.entries.get_mut(key).map(|(_, value)| value)
     }
 
-    pub(super) fn remove(&mut self, key: &K) -> Option<V> {
+    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
         self.entries.remove(key).map(|(_, value)| value)
     }
 
     /// Makes the entry the newest. Gives what had to make room for it, if it is a new one.
-    pub(super) fn insert(&mut self, key: K, value: V) -> Option<V> {
+    pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
         let evicted = if self.entries.len() >= self.capacity && !self.entries.contains_key(&key) {
             self.pop_oldest()
         } else {
@@ -56,7 +56,7 @@ impl<K: Copy + Eq + Hash, V> Ordered<K, V> {
         evicted
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.entries.clear();
         self.order.clear();
     }
