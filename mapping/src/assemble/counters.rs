@@ -46,6 +46,8 @@ counters! {
     adopted,
     /// Orphan edges of pool threads that no visit could be found for.
     orphans_left,
+    /// Pool threads that were found to work for several visits at once: their orphans stay orphans.
+    threads_multiplexing,
     /// Threads that were forgotten to make room; their next orphans may stay orphans.
     threads_evicted,
     /// Spans whose baggage index stands for nothing that is known here.

@@ -223,9 +223,10 @@ impl Assembler {
         let application = self.read_heads(key, exchange.cookie);
         let may_be_adopted = match kind {
             SpanKind::Client => {
-                let (may, evicted) = self.orphans.edge(key, &exchange);
-                self.counters.threads_evicted += evicted;
-                may
+                let noted = self.orphans.edge(key, &exchange);
+                self.counters.threads_evicted += noted.evicted;
+                self.counters.threads_multiplexing += u64::from(noted.found_multiplexing);
+                noted.may_be_adopted
             }
             SpanKind::Server => {
                 let (verdict, evicted) = self.orphans.reply(key, &exchange);

@@ -15,17 +15,45 @@ type ThreadId = (u32, u32);
 struct Thread {
     /// The visit that it replied to last.
     last_visit: Option<Key>,
+    /// When that reply began.
+    last_reply: u64,
     /// The end of that reply as far as known.
     replied_until: u64,
     /// Its orphans since.
     orphans: Vec<Orphan>,
+    /// It does not wait for one reply before it sends the next request, so it may be working for
+    /// several visits at once. It is not believed any more.
+    multiplexes: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Orphan {
     key: Key,
     start: u64,
+    /// When the reply began.
+    replied: u64,
     end: u64,
+}
+
+impl Thread {
+    /// Whether it sent this while it waited for another reply, or replied to a visit meanwhile.
+    /// Edges come in the order of their replies, so the latest is enough to look at.
+    fn overlaps(&self, edge: &Orphan) -> bool {
+        let across_reply = edge.start < self.last_reply && self.last_reply < edge.replied;
+        let latest = self.orphans.last();
+        across_reply || latest.is_some_and(|latest| edge.start < latest.replied)
+    }
+}
+
+/// What became of an edge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Noted {
+    /// It waits for a visit.
+    pub(super) may_be_adopted: bool,
+    /// It showed that its thread works for several visits at once.
+    pub(super) found_multiplexing: bool,
+    /// How many threads had to be forgotten for it.
+    pub(super) evicted: u64,
 }
 
 /// The pool threads and their orphans.
@@ -55,29 +83,41 @@ impl Orphans {
         }
     }
 
-    /// Takes note of an edge. Gives whether it may be adopted, and how many threads had to be
-    /// forgotten for it.
-    pub(super) fn edge(&mut self, key: Key, edge: &Exchange) -> (bool, u64) {
+    /// Takes note of an edge.
+    pub(super) fn edge(&mut self, key: Key, edge: &Exchange) -> Noted {
+        let mut noted = Noted::default();
         if !is_candidate(edge) || edge.start < self.sure_since {
-            return (false, 0);
+            return noted;
         }
         let id = (edge.pid, edge.first_tid);
-        let evicted = self.ensure(id);
+        noted.evicted = self.ensure(id);
         let per_thread = self.per_thread;
         let Some(thread) = self.threads.get_mut(&id) else {
-            return (false, evicted);
+            return noted;
         };
-        // Work that went on beyond a reply belongs to no later visit.
-        if edge.start < thread.replied_until || thread.orphans.len() >= per_thread {
-            return (false, evicted);
-        }
-        let end = edge.end.max(edge.replied);
-        thread.orphans.push(Orphan {
+        let replied = if edge.replied == 0 {
+            edge.end
+        } else {
+            edge.replied
+        };
+        let orphan = Orphan {
             key,
             start: edge.start,
-            end,
-        });
-        (true, evicted)
+            replied,
+            end: edge.end.max(replied),
+        };
+        if !thread.multiplexes && thread.overlaps(&orphan) {
+            thread.multiplexes = true;
+            noted.found_multiplexing = true;
+        }
+        // Work that went on beyond a reply belongs to no later visit.
+        noted.may_be_adopted = !thread.multiplexes
+            && orphan.start >= thread.replied_until
+            && thread.orphans.len() < per_thread;
+        if noted.may_be_adopted {
+            thread.orphans.push(orphan);
+        }
+        noted
     }
 
     /// Takes note of a visit's reply and judges the orphans of the thread that sent it.
@@ -95,13 +135,14 @@ impl Orphans {
         let since = point.start.max(thread.replied_until).max(self.sure_since);
         for orphan in thread.orphans.drain(..) {
             let inside = orphan.start >= since && orphan.end <= point.replied;
-            if is_pool && inside {
+            if is_pool && inside && !thread.multiplexes {
                 verdict.adopted.push(orphan.key);
             } else {
                 verdict.left.push(orphan.key);
             }
         }
         thread.last_visit = Some(key);
+        thread.last_reply = thread.last_reply.max(point.replied);
         thread.replied_until = thread.replied_until.max(point.replied).max(point.end);
         (verdict, evicted)
     }

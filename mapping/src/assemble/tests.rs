@@ -337,6 +337,35 @@ fn a_thread_that_reads_the_visit_itself_adopts_nothing() {
 }
 
 #[test]
+fn a_thread_that_waits_for_two_replies_at_once_is_not_believed_any_more() {
+    let mut bench = bench();
+    bench
+        .push(Record::Edge(orphan(5, 10, 20)))
+        .push(Record::Edge(orphan(6, 15, 25)))
+        .push(Record::Point(visit(1, 0, 40)))
+        .push(Record::Edge(orphan(7, 50, 60)))
+        .push(Record::Point(visit(2, 45, 70)));
+    let spans = bench.flush();
+    for id in [5, 6, 7] {
+        assert!(by_id(&spans, id).parent.is_none());
+    }
+    assert_eq!(bench.counters().threads_multiplexing, 1);
+}
+
+#[test]
+fn a_thread_that_replies_while_it_waits_for_a_reply_is_not_believed_any_more() {
+    let mut bench = bench();
+    bench
+        .push(Record::Point(visit(1, 0, 40)))
+        .push(Record::Edge(orphan(5, 30, 50)))
+        .push(Record::Edge(orphan(6, 50, 55)))
+        .push(Record::Point(visit(2, 20, 60)));
+    let spans = bench.flush();
+    assert!(by_id(&spans, 6).parent.is_none());
+    assert_eq!(bench.counters().threads_multiplexing, 1);
+}
+
+#[test]
 fn nothing_is_adopted_across_lost_records() {
     let mut bench = bench();
     bench.push(Record::Edge(orphan(5, 10, 20)));
@@ -396,4 +425,42 @@ fn every_counter_has_a_name() {
             .iter()
             .any(|counter| counter == ("points", 1))
     );
+}
+
+proptest::proptest! {
+    #[test]
+    fn every_exchange_becomes_one_span_whatever_the_order(
+        events in proptest::collection::vec((0u8..5, 1u64..12, 0u64..50, 0u64..50, 11u32..14), 0..80),
+        waiting in 1usize..8,
+        ready_every in 1usize..9,
+    ) {
+        let limits =
+            Limits { waiting, pending_heads: 3, threads: 2, orphans_per_thread: 2, ..Limits::default() };
+        let mut bench = Bench::new(limits);
+        let mut spans = Vec::new();
+        for (at, (kind, id, start, length, tid)) in events.into_iter().enumerate() {
+            let end = start + length;
+            let edge = Exchange { first_tid: tid, last_tid: tid, ..orphan(id, start, end) };
+            let point = Exchange { last_tid: tid, ..visit(id, start, end) };
+            bench.push(match kind {
+                0 => Record::Head(head(id, HeadPart::Request, b"GET / HTTP/1.1\r\n")),
+                1 => Record::Extend(extend(id, end)),
+                2 => Record::Point(point),
+                _ => Record::Edge(edge),
+            });
+            if at % ready_every == 0 {
+                spans.extend(bench.ready(end * 100));
+            }
+        }
+        spans.extend(bench.flush());
+        let counters = bench.counters();
+        let exchanges = counters.points + counters.edges - counters.repeated;
+        proptest::prop_assert_eq!(spans.len() as u64, exchanges);
+        proptest::prop_assert_eq!(counters.spans, exchanges);
+        for span in &spans {
+            proptest::prop_assert!(span.start_unix_nano <= span.end_unix_nano);
+            let adopted = text(span, "lanewire.parent") == Some("adopted");
+            proptest::prop_assert_eq!(span.parent.is_some(), adopted);
+        }
+    }
 }

@@ -98,7 +98,10 @@ impl Database {
             }
         }
         // The rest of a head that is cut off usually runs what was parsed.
-        if let Some((_, statement)) = parsed {
+        if let Some((name, statement)) = parsed {
+            if name.is_empty() {
+                statements.prepare(cookie, name, statement.clone());
+            }
             database.prepared = !cut && database.statements.is_empty();
             if cut || database.prepared {
                 database.run(statement);

@@ -130,21 +130,19 @@ fn name(application: Option<&Application>, server_port: u16) -> String {
 struct Sides {
     local: SocketAddr,
     peer: SocketAddr,
-    client: SocketAddr,
     server: SocketAddr,
 }
 
 impl Sides {
     fn of(exchange: &Exchange, kind: SpanKind) -> Self {
         let (local, peer) = (plain(exchange.local), plain(exchange.remote));
-        let (client, server) = match kind {
-            SpanKind::Server => (peer, local),
-            SpanKind::Client => (local, peer),
+        let server = match kind {
+            SpanKind::Server => local,
+            SpanKind::Client => peer,
         };
         Self {
             local,
             peer,
-            client,
             server,
         }
     }
@@ -158,20 +156,25 @@ impl Sides {
         attributes.text("network.transport", "tcp");
         let family = if self.local.is_ipv4() { "ipv4" } else { "ipv6" };
         attributes.text("network.type", family);
-        attributes.text("network.local.address", self.local.ip().to_string());
-        attributes.number("network.local.port", self.local.port());
-        attributes.text("network.peer.address", self.peer.ip().to_string());
-        attributes.number("network.peer.port", self.peer.port());
+        let (local, peer) = (self.local.ip().to_string(), self.peer.ip().to_string());
+        let (client, server) = match kind {
+            SpanKind::Server => (&peer, &local),
+            SpanKind::Client => (&local, &peer),
+        };
         let (host, port) = match application.and_then(Application::host) {
             Some((host, port)) => (host.to_owned(), port),
-            None => (self.server.ip().to_string(), None),
+            None => (server.clone(), None),
         };
         attributes.text("server.address", host);
         attributes.number("server.port", port.unwrap_or(self.server.port()));
         if kind == SpanKind::Server {
-            attributes.text("client.address", self.client.ip().to_string());
-            attributes.number("client.port", self.client.port());
+            attributes.text("client.address", client.clone());
+            attributes.number("client.port", self.peer.port());
         }
+        attributes.text("network.local.address", local);
+        attributes.number("network.local.port", self.local.port());
+        attributes.text("network.peer.address", peer);
+        attributes.number("network.peer.port", self.peer.port());
     }
 }
 
