@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::keywords::{Target, ends_tables, find, is_filler, is_qualifier, on_object};
 use super::lexer::{Dialect, Kind, Lexer, Token};
 
 /// The longest summary that the semantic conventions allow.
@@ -23,117 +24,6 @@ pub struct Summary {
     pub collection: Option<String>,
 }
 
-/// What may follow an operation.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Target {
-    /// Nothing that would be of low cardinality.
-    None,
-    /// A name, behind words such as INTO, TABLE, ONLY, IF EXISTS.
-    Name,
-    /// Names behind FROM and JOIN.
-    From,
-    /// Another statement.
-    Statement,
-}
-
-/// The words that start a statement.
-const OPERATIONS: [(&str, Target); 46] = [
-    ("SELECT", Target::From),
-    ("INSERT", Target::Name),
-    ("UPDATE", Target::Name),
-    ("DELETE", Target::From),
-    ("REPLACE", Target::Name),
-    ("MERGE", Target::Name),
-    ("TRUNCATE", Target::Name),
-    ("COPY", Target::Name),
-    ("CALL", Target::Name),
-    ("LOCK", Target::Name),
-    ("VACUUM", Target::None),
-    ("ANALYZE", Target::Statement),
-    ("BEGIN", Target::None),
-    ("START", Target::None),
-    ("COMMIT", Target::None),
-    ("END", Target::None),
-    ("ROLLBACK", Target::None),
-    ("ABORT", Target::None),
-    ("SAVEPOINT", Target::None),
-    ("RELEASE", Target::None),
-    ("SET", Target::None),
-    ("RESET", Target::None),
-    ("SHOW", Target::None),
-    ("USE", Target::None),
-    ("DESCRIBE", Target::None),
-    ("DESC", Target::None),
-    ("EXPLAIN", Target::Statement),
-    ("PREPARE", Target::None),
-    ("EXECUTE", Target::None),
-    ("DEALLOCATE", Target::None),
-    ("DISCARD", Target::None),
-    ("DECLARE", Target::None),
-    ("FETCH", Target::None),
-    ("MOVE", Target::None),
-    ("CLOSE", Target::None),
-    ("LISTEN", Target::None),
-    ("UNLISTEN", Target::None),
-    ("NOTIFY", Target::None),
-    ("VALUES", Target::None),
-    ("DO", Target::None),
-    ("GRANT", Target::None),
-    ("REVOKE", Target::None),
-    ("KILL", Target::None),
-    ("CREATE", Target::Name),
-    ("ALTER", Target::Name),
-    ("DROP", Target::Name),
-];
-
-/// What CREATE, ALTER and DROP work on, with the operation that this makes.
-const OBJECTS: [(&str, [&str; 3]); 6] = [
-    ("TABLE", ["CREATE TABLE", "ALTER TABLE", "DROP TABLE"]),
-    ("INDEX", ["CREATE INDEX", "ALTER INDEX", "DROP INDEX"]),
-    ("VIEW", ["CREATE VIEW", "ALTER VIEW", "DROP VIEW"]),
-    ("SCHEMA", ["CREATE SCHEMA", "ALTER SCHEMA", "DROP SCHEMA"]),
-    (
-        "DATABASE",
-        ["CREATE DATABASE", "ALTER DATABASE", "DROP DATABASE"],
-    ),
-    (
-        "SEQUENCE",
-        ["CREATE SEQUENCE", "ALTER SEQUENCE", "DROP SEQUENCE"],
-    ),
-];
-
-/// Words between an operation and the name that it is about.
-const FILLERS: [&str; 17] = [
-    "INTO",
-    "TABLE",
-    "ONLY",
-    "IF",
-    "NOT",
-    "EXISTS",
-    "IGNORE",
-    "LOW_PRIORITY",
-    "DELAYED",
-    "HIGH_PRIORITY",
-    "QUICK",
-    "OVERWRITE",
-    "LATERAL",
-    "TEMPORARY",
-    "TEMP",
-    "UNLOGGED",
-    "CONCURRENTLY",
-];
-
-/// The operation that a word stands for, if it starts a statement.
-pub(super) fn operation(word: &[u8]) -> Option<&'static str> {
-    find(word).map(|(name, _)| name)
-}
-
-fn find(word: &[u8]) -> Option<(&'static str, Target)> {
-    OPERATIONS
-        .into_iter()
-        .find(|(name, _)| word.eq_ignore_ascii_case(name.as_bytes()))
-}
-
 /// Where in a query one is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -141,6 +31,8 @@ enum Place {
     Start,
     /// Behind WITH: the next word at this depth is a CTE's name, or the statement.
     With,
+    /// Behind CREATE, ALTER or DROP.
+    Object(&'static str),
     /// A name comes next.
     Name,
     /// A table comes next: behind FROM, JOIN, or a comma of the list.
@@ -160,13 +52,25 @@ pub fn summarize(text: &[u8], dialect: Dialect, whole: bool) -> Option<Summary> 
     let mut places = vec![Place::Start];
     let mut tokens = Lexer::new(text, dialect, whole).peekable();
     let mut ctes: Vec<&[u8]> = Vec::new();
-    let mut verb = None;
     let mut before: Option<Token<'_>> = None;
 
     while let Some(token) = tokens.next() {
         let next = tokens.peek().copied();
         let previous = before.replace(token);
-        let place = *places.last()?;
+        let place = match *places.last()? {
+            Place::Object(verb) if token.kind == Kind::Word && !is_qualifier(&token) => {
+                let name = on_object(verb, token.text).filter(|_| !token.cut);
+                writer.operation(name.unwrap_or(verb));
+                let place = if name.is_some() {
+                    Place::Name
+                } else {
+                    Place::Other
+                };
+                *places.last_mut()? = place;
+                continue;
+            }
+            place => place,
+        };
         let new = match token.kind {
             Kind::Sign(b'(') => {
                 if places.len() >= DEEPEST {
@@ -229,12 +133,7 @@ pub fn summarize(text: &[u8], dialect: Dialect, whole: bool) -> Option<Summary> 
             }
             Kind::Word if place == Place::Start => match find(token.text) {
                 Some(_) if token.cut => break,
-                Some((name @ ("CREATE" | "ALTER" | "DROP"), _)) => {
-                    verb = ["CREATE", "ALTER", "DROP"]
-                        .iter()
-                        .position(|verb| *verb == name);
-                    Place::Other
-                }
+                Some((verb, Target::Object)) => Place::Object(verb),
                 Some((name, target)) => {
                     writer.operation(name);
                     after(target)
@@ -243,20 +142,6 @@ pub fn summarize(text: &[u8], dialect: Dialect, whole: bool) -> Option<Summary> 
                 None if !writer.text.is_empty() => Place::Start,
                 None => return None,
             },
-            Kind::Word if let Some(index) = verb => {
-                let object = OBJECTS
-                    .iter()
-                    .find(|(object, _)| token.text.eq_ignore_ascii_case(object.as_bytes()))
-                    .and_then(|(_, names)| names.get(index));
-                match object {
-                    Some(name) => {
-                        verb = None;
-                        writer.operation(name);
-                        Place::Name
-                    }
-                    None => place,
-                }
-            }
             Kind::Word if token.is("SELECT") && !token.cut => {
                 writer.operation("SELECT");
                 Place::Query
@@ -294,8 +179,8 @@ pub fn summarize(text: &[u8], dialect: Dialect, whole: bool) -> Option<Summary> 
         };
         *places.last_mut()? = new;
     }
-    if let (Some(index), true) = (verb, writer.text.is_empty()) {
-        writer.operation(["CREATE", "ALTER", "DROP"].get(index).copied()?);
+    if let Some(Place::Object(verb)) = places.last() {
+        writer.operation(verb);
     }
     writer.finish(whole)
 }
@@ -304,33 +189,11 @@ fn after(target: Target) -> Place {
     match target {
         Target::None => Place::Other,
         Target::Name => Place::Name,
+        // Only at the start of a statement, where it is seen to before.
+        Target::Object => Place::Other,
         Target::From => Place::Query,
         Target::Statement => Place::Start,
     }
-}
-
-fn is_filler(token: &Token<'_>) -> bool {
-    FILLERS.iter().any(|filler| token.is(filler))
-}
-
-/// What stands behind the tables of FROM. Without it a comma of ORDER BY would lead to a table.
-fn ends_tables(token: &Token<'_>) -> bool {
-    const ENDS: [&str; 13] = [
-        "WHERE",
-        "GROUP",
-        "ORDER",
-        "HAVING",
-        "LIMIT",
-        "OFFSET",
-        "FETCH",
-        "FOR",
-        "WINDOW",
-        "SET",
-        "RETURNING",
-        "UNION",
-        "ON",
-    ];
-    ENDS.iter().any(|end| token.is(end))
 }
 
 /// A name with its schema, as written. `None` if it is cut off.

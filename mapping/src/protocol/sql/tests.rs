@@ -67,6 +67,15 @@ fn summaries_are_operations_and_targets_in_their_order() {
             "CREATE TABLE t SELECT s",
         ),
         ("CREATE EXTENSION hstore", "CREATE"),
+        ("CREATE EXTENSION hstore; SELECT 1", "CREATE SELECT"),
+        (
+            "CREATE FUNCTION f() RETURNS TABLE (a int) AS $$ SELECT 1 $$",
+            "CREATE",
+        ),
+        (
+            "create or replace view v as select * from t",
+            "CREATE VIEW v SELECT t",
+        ),
         ("DROP TABLE t", "DROP TABLE t"),
         ("TRUNCATE TABLE t", "TRUNCATE t"),
         (
