@@ -260,8 +260,8 @@ impl Assembler {
     fn read_heads(&mut self, key: Key, cookie: u64) -> Option<Application> {
         let pending = self.heads.remove(&key)?;
         let heads = Heads {
-            request: pending.request.as_deref(),
-            reply: pending.reply.as_deref(),
+            request: pending.request.as_deref().filter(|head| !head.is_empty()),
+            reply: pending.reply.as_deref().filter(|head| !head.is_empty()),
             server_port: pending.server_port,
         };
         let application = Application::read(&heads, cookie, &mut self.statements, &self.options);

@@ -37,7 +37,10 @@ impl Heads<'_> {
     pub fn protocol(&self) -> Option<Protocol> {
         let hint = hint(self.server_port);
         match self.request {
-            Some(request) => of_request(request, hint),
+            Some(request) => of_request(request, hint).or_else(|| {
+                let http = http1::Response::parse(self.reply?).is_some();
+                http.then_some(Protocol::Http)
+            }),
             None => of_reply(self.reply?, hint),
         }
     }
@@ -156,6 +159,20 @@ mod tests {
         assert_eq!(reply(&b"HTTP/1.1 200 OK\r\n"[..], 81), Some(Protocol::Http));
         assert_eq!(reply(b"+OK\r\n", 6379), Some(Protocol::Redis));
         assert_eq!(reply(b"+OK\r\n", 81), None);
+    }
+
+    #[test]
+    fn a_reply_of_http_is_evidence_enough_for_a_request_that_is_not_understood() {
+        let (request, reply) = (
+            Some(&b"\x01\x02"[..]),
+            Some(&b"HTTP/1.1 400 Bad Request\r\n"[..]),
+        );
+        let heads = Heads {
+            request,
+            reply,
+            server_port: 81,
+        };
+        assert_eq!(heads.protocol(), Some(Protocol::Http));
     }
 
     proptest::proptest! {

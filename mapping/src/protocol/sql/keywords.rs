@@ -9,6 +9,8 @@ pub(super) enum Target {
     None,
     /// A name, behind words such as INTO, TABLE, ONLY, IF EXISTS.
     Name,
+    /// The same, and behind it nothing: FROM of COPY leads to a file.
+    OnlyName,
     /// Names behind FROM and JOIN.
     From,
     /// TABLE, INDEX and so on, then a name.
@@ -25,10 +27,10 @@ const OPERATIONS: [(&str, Target); 46] = [
     ("DELETE", Target::From),
     ("REPLACE", Target::Name),
     ("MERGE", Target::Name),
-    ("TRUNCATE", Target::Name),
-    ("COPY", Target::Name),
-    ("CALL", Target::Name),
-    ("LOCK", Target::Name),
+    ("TRUNCATE", Target::OnlyName),
+    ("COPY", Target::OnlyName),
+    ("CALL", Target::OnlyName),
+    ("LOCK", Target::OnlyName),
     ("VACUUM", Target::None),
     ("ANALYZE", Target::Statement),
     ("BEGIN", Target::None),

@@ -35,6 +35,8 @@ enum Place {
     Object(&'static str),
     /// A name comes next.
     Name,
+    /// A name comes next, and no target behind it.
+    OnlyName,
     /// A table comes next: behind FROM, JOIN, or a comma of the list.
     Table,
     /// Behind a table of FROM: a comma or JOIN leads to the next.
@@ -43,6 +45,20 @@ enum Place {
     Query,
     /// Where nothing is a target.
     Other,
+}
+
+impl Place {
+    fn wants_name(self) -> bool {
+        matches!(self, Self::Name | Self::OnlyName | Self::Table)
+    }
+
+    fn behind_name(self) -> Self {
+        match self {
+            Self::Table => Self::Tables,
+            Self::Name => Self::Query,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// Summarises a statement. `None` if its first word starts none that we know.
@@ -97,9 +113,9 @@ pub fn summarize(text: &[u8], dialect: Dialect, whole: bool) -> Option<Summary> 
                 if places.len() > 1 {
                     places.pop();
                 }
-                // What was in parentheses behind FROM was a table.
-                if let Some(place @ Place::Table) = places.last_mut() {
-                    *place = Place::Tables;
+                // What was in parentheses stood in the place of a name.
+                if let Some(place) = places.last_mut().filter(|place| place.wants_name()) {
+                    *place = place.behind_name();
                 }
                 continue;
             }
@@ -146,9 +162,10 @@ pub fn summarize(text: &[u8], dialect: Dialect, whole: bool) -> Option<Summary> 
                 writer.operation("SELECT");
                 Place::Query
             }
-            Kind::Word if place == Place::Name && is_filler(&token) => Place::Name,
-            Kind::Word if place == Place::Table && is_filler(&token) => Place::Table,
-            Kind::Word | Kind::Quoted if matches!(place, Place::Name | Place::Table) => {
+            Kind::Word if place.wants_name() && is_filler(&token) => place,
+            // Text or a variable in the place of a name.
+            Kind::Literal | Kind::Parameter if place.wants_name() => place.behind_name(),
+            Kind::Word | Kind::Quoted if place.wants_name() => {
                 let Some(name) = name(token, &mut tokens) else {
                     // The name is cut off: a wrong one is worse than none.
                     writer.incomplete = true;
@@ -159,11 +176,7 @@ pub fn summarize(text: &[u8], dialect: Dialect, whole: bool) -> Option<Summary> 
                 if !is_function && !ctes.iter().any(|cte| name.eq_ignore_ascii_case(cte)) {
                     writer.target(&name);
                 }
-                if place == Place::Table {
-                    Place::Tables
-                } else {
-                    Place::Query
-                }
+                place.behind_name()
             }
             Kind::Word if token.is("FROM") || token.is("JOIN") || token.is("USING") => {
                 let distinct = previous.is_some_and(|previous| previous.is("DISTINCT"));
@@ -189,6 +202,7 @@ fn after(target: Target) -> Place {
     match target {
         Target::None => Place::Other,
         Target::Name => Place::Name,
+        Target::OnlyName => Place::OnlyName,
         // Only at the start of a statement, where it is seen to before.
         Target::Object => Place::Other,
         Target::From => Place::Query,
