@@ -241,6 +241,7 @@ impl Assembler {
             self.limits.settle
         };
         let at = self.now.saturating_add(wait);
+        self.drop_leftovers();
         self.due.push(Due { at, key });
         self.waiting.insert(
             key,
@@ -291,6 +292,20 @@ impl Assembler {
         match waiting.kind {
             SpanKind::Server => self.orphans.reply_went_on(key, &waiting.exchange),
             SpanKind::Client => self.orphans.edge_went_on(key, &waiting.exchange),
+        }
+    }
+
+    /// What was adopted leaves its first due time behind: as many of those are kept as there are
+    /// spans.
+    fn drop_leftovers(&mut self) {
+        if self.due.len() > 2 * self.waiting.len() + 1_024 {
+            let waiting = self.waiting.iter();
+            self.due = waiting
+                .map(|(key, waiting)| Due {
+                    at: waiting.due,
+                    key: *key,
+                })
+                .collect();
         }
     }
 

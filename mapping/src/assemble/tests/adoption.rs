@@ -229,3 +229,17 @@ fn an_adopted_edge_can_still_be_extended() {
         .push(Record::Extend(extend(5, 60)));
     assert_eq!(by_id(&bench.flush(), 5).end_unix_nano, 60 * MS);
 }
+
+#[test]
+fn a_busy_pool_thread_leaves_nothing_behind() {
+    let mut bench = bench();
+    for round in 0..5_000 {
+        let start = 100_000 + 4 * round;
+        bench
+            .push(Record::Edge(orphan(200_000 + round, start + 1, start + 2)))
+            .push(Record::Point(visit(300_000 + round, start, start + 3)));
+        bench.ready(start);
+        assert!(bench.assembler.due.len() <= 2 * bench.assembler.waiting.len() + 1_026);
+    }
+    assert_eq!(bench.counters().adopted, 5_000);
+}
