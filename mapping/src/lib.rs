@@ -1,7 +1,19 @@
 //! From points and edges to spans, and the propagation of traces, lanes and units.
 //!
-//! This crate does no I/O and has no `unsafe`; it can be used alone.
+//! This crate does no I/O and has no `unsafe`; it can be used alone. The way of the data:
+//!
+//! - [`record`] is what the kernel saw; an [`assemble::Assembler`] takes it in its order,
+//! - joins the heads of payloads to their exchange, which [`protocol`] reads,
+//! - waits until nothing new comes of it, and adopts orphans meanwhile,
+//! - and [`map`] makes a [`span`] of it, with the offset of the [`clock`] at that time.
 #![forbid(unsafe_code)]
 
+pub mod assemble;
+pub mod clock;
+#[cfg(test)]
+mod fixture;
+pub mod map;
+mod ordered;
+pub mod protocol;
 pub mod record;
 pub mod span;

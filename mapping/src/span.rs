@@ -31,6 +31,8 @@ pub struct Span {
     pub status: Status,
     /// The process it was seen in: the exporter finds the resource by it.
     pub pid: u32,
+    /// A service that is not the process's: the client outside, who has no process here.
+    pub service: Option<std::borrow::Cow<'static, str>>,
 }
 
 /// An attribute's key: nearly always a constant.

@@ -1,0 +1,66 @@
+//! Prepared statements, so that their executions have a name.
+
+use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use crate::ordered::Ordered;
+use crate::protocol::sql::{Dialect, redact, summarize};
+
+/// What is known of a statement.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Statement {
+    /// `None` if it begins like no statement that we know.
+    pub(super) summary: Option<Cow<'static, str>>,
+    pub(super) operation: Option<&'static str>,
+    pub(super) collection: Option<String>,
+    /// Without literals, if the configuration asks for it.
+    pub(super) text: Option<String>,
+}
+
+impl Statement {
+    pub(super) fn read(sql: &[u8], dialect: Dialect, whole: bool, with_text: bool) -> Self {
+        let text = with_text.then(|| redact(sql, dialect, whole));
+        match summarize(sql, dialect, whole) {
+            Some(summary) => Self {
+                summary: Some(summary.text),
+                operation: summary.operation,
+                collection: summary.collection,
+                text,
+            },
+            None => Self {
+                text,
+                ..Self::default()
+            },
+        }
+    }
+}
+
+/// The prepared statements of the connections that are open, as far as their preparation was seen.
+///
+/// A connection is known by its socket's cookie. Those of closed connections are not removed but
+/// make room in their turn.
+#[derive(Debug)]
+pub(crate) struct Statements(Ordered<(u64, u64), Arc<Statement>>);
+
+impl Statements {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self(Ordered::new(capacity))
+    }
+
+    /// Remembers a statement by its name: text in PostgreSQL, a number in MySQL.
+    pub(super) fn prepare(&mut self, cookie: u64, name: impl Hash, statement: Arc<Statement>) {
+        self.0.insert((cookie, hash(name)), statement);
+    }
+
+    pub(super) fn get(&self, cookie: u64, name: impl Hash) -> Option<Arc<Statement>> {
+        self.0.get(&(cookie, hash(name))).cloned()
+    }
+}
+
+/// 64 bits: of a million statements, two of one connection meet with a chance of 3e-8.
+fn hash(name: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
+}

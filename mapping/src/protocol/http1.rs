@@ -1,0 +1,219 @@
+//! HTTP/1.0 and HTTP/1.1 (RFC 9112), as far as a head reaches.
+//!
+//! Our own parser rather than a library: a head may be cut off at any byte, and what came before
+//! the cut has to be usable.
+
+mod headers;
+
+pub use headers::{Header, Headers};
+
+/// The longest method that is believed to be one. The longest registered is 17 (RFC 3253).
+const LONGEST_METHOD: usize = 24;
+
+/// Methods of RFC 9110, RFC 5789 and the QUERY draft: what the semantic conventions call known.
+const KNOWN_METHODS: [&str; 10] = [
+    "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE", "QUERY",
+];
+
+/// A request head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request<'a> {
+    /// The method as sent; methods are case-sensitive.
+    pub method: &'a str,
+    /// The request target as far as it was seen.
+    target: &'a [u8],
+    /// `1.0` or `1.1`; `None` if the head ends before it.
+    pub version: Option<&'static str>,
+    fields: &'a [u8],
+}
+
+impl<'a> Request<'a> {
+    /// Reads a request. `None` if this is none, or if too little of it is there to tell.
+    pub fn parse(head: &'a [u8]) -> Option<Self> {
+        let (line, fields) = first_line(head);
+        let space = line
+            .iter()
+            .take(LONGEST_METHOD + 1)
+            .position(|&b| b == b' ')?;
+        let method = token(line.get(..space)?)?;
+        let rest = line.get(space + 1..)?;
+        let (target, version) = match rest.iter().position(|&b| b == b' ') {
+            Some(end) => (rest.get(..end)?, rest.get(end + 1..)?),
+            None => (rest, &[][..]),
+        };
+        let complete = fields.is_some();
+        let version = match version.get(..8) {
+            Some(text) if version.len() == 8 => Some(parse_version(text)?),
+            None if !complete && b"HTTP/1.".starts_with(version) => None,
+            _ => return None,
+        };
+        let plausible = match version {
+            Some(_) => !target.is_empty(),
+            // Without the version, only a method that everybody knows is evidence enough.
+            None => {
+                KNOWN_METHODS.contains(&method)
+                    && (target.starts_with(b"/")
+                        || target.starts_with(b"*")
+                        || target.starts_with(b"http://")
+                        || target.starts_with(b"https://"))
+            }
+        };
+        plausible.then_some(Self {
+            method,
+            target,
+            version,
+            fields: fields.unwrap_or_default(),
+        })
+    }
+
+    /// The method if it is a known one, as a constant.
+    pub fn known_method(&self) -> Option<&'static str> {
+        KNOWN_METHODS
+            .into_iter()
+            .find(|known| *known == self.method)
+    }
+
+    /// The path without query and fragment, or `None` for `*`, an authority, or bytes that are not
+    /// UTF-8. A path that the head cuts off is given as far as it goes.
+    pub fn path(&self) -> Option<&'a str> {
+        let target = std::str::from_utf8(self.target).ok()?;
+        let path = if target.starts_with('/') {
+            target
+        } else {
+            let (_, rest) = target.split_once("://")?;
+            rest.get(rest.find('/')?..)?
+        };
+        path.split(['?', '#']).next()
+    }
+
+    /// The header fields that are there in full.
+    pub fn headers(&self) -> Headers<'a> {
+        Headers::new(self.fields)
+    }
+
+    /// The host and, if there is one, the port of the `Host` field. `None` without exactly one
+    /// such field (RFC 9112 section 3.2) or if it could not be the name of a host.
+    pub fn host(&self) -> Option<(&'a str, Option<u16>)> {
+        let mut hosts = self.headers().filter(|header| header.is("host"));
+        let host = hosts.next()?;
+        if hosts.next().is_some() {
+            return None;
+        }
+        split_authority(std::str::from_utf8(host.value).ok()?)
+    }
+}
+
+/// A response head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// `1.0` or `1.1`.
+    pub version: &'static str,
+    /// The final status code; `None` if only an interim one (1xx) was seen.
+    pub status: Option<u16>,
+}
+
+impl Response {
+    /// Reads a response, past interim ones. `None` if this is none.
+    pub fn parse(head: &[u8]) -> Option<Self> {
+        let (version, mut status) = status_line(head)?;
+        let mut rest = head;
+        // 101 is final: what follows is another protocol.
+        while (100..200).contains(&status) && status != 101 {
+            let next = after_blank_line(rest).and_then(|next| Some((next, status_line(next)?)));
+            let Some((next, (_, following))) = next else {
+                return Some(Self {
+                    version,
+                    status: None,
+                });
+            };
+            (rest, status) = (next, following);
+        }
+        Some(Self {
+            version,
+            status: Some(status),
+        })
+    }
+}
+
+fn status_line(head: &[u8]) -> Option<(&'static str, u16)> {
+    let version = parse_version(head.get(..8)?)?;
+    let &[b' ', a, b, c] = head.get(8..12)? else {
+        return None;
+    };
+    // The reason phrase is optional, the space before it is often left out with it.
+    if !matches!(head.get(12), None | Some(b' ' | b'\r' | b'\n')) {
+        return None;
+    }
+    let digits = [a, b, c];
+    if !digits.iter().all(u8::is_ascii_digit) || a == b'0' {
+        return None;
+    }
+    let status = digits.iter().fold(0, |n, d| n * 10 + u16::from(d - b'0'));
+    Some((version, status))
+}
+
+fn parse_version(text: &[u8]) -> Option<&'static str> {
+    match text {
+        b"HTTP/1.1" => Some("1.1"),
+        b"HTTP/1.0" => Some("1.0"),
+        _ => None,
+    }
+}
+
+/// The first line without its end, and what follows it if the line is there in full.
+fn first_line(head: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match head.iter().position(|&b| b == b'\n') {
+        Some(end) => {
+            let line = head.get(..end).unwrap_or_default();
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            (line, head.get(end + 1..))
+        }
+        None => (head.strip_suffix(b"\r").unwrap_or(head), None),
+    }
+}
+
+fn after_blank_line(head: &[u8]) -> Option<&[u8]> {
+    let mut rest = head;
+    loop {
+        let (line, next) = first_line(rest);
+        let next = next?;
+        if line.is_empty() {
+            return Some(next);
+        }
+        rest = next;
+    }
+}
+
+/// A token of RFC 9110 section 5.6.2.
+fn token(bytes: &[u8]) -> Option<&str> {
+    let legal = |b: &u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b);
+    if bytes.is_empty() || !bytes.iter().all(legal) {
+        return None;
+    }
+    std::str::from_utf8(bytes).ok()
+}
+
+fn split_authority(text: &str) -> Option<(&str, Option<u16>)> {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (host, after) = rest.split_once(']')?;
+            (
+                host,
+                after.strip_prefix(':').or(after.is_empty().then_some(""))?,
+            )
+        }
+        None => text.split_once(':').unwrap_or((text, "")),
+    };
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b".-_:%~".contains(&b);
+    if host.is_empty() || host.len() > 253 || !host.bytes().all(legal) {
+        return None;
+    }
+    let port = match port {
+        "" => None,
+        digits => Some(digits.parse().ok()?),
+    };
+    Some((host, port))
+}
+
+#[cfg(test)]
+mod tests;

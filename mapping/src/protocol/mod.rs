@@ -1,0 +1,185 @@
+//! The protocols that payload heads are read as.
+//!
+//! Every parser is total: heads are cut off anywhere, and their bytes are whatever somebody sent.
+
+pub mod http1;
+pub mod mysql;
+pub mod postgres;
+pub mod redis;
+pub mod sql;
+
+/// The first bytes of both halves of an exchange.
+#[derive(Clone, Copy, Debug)]
+pub struct Heads<'a> {
+    /// Of the request, if they are known.
+    pub request: Option<&'a [u8]>,
+    /// Of the reply, if they are known.
+    pub reply: Option<&'a [u8]>,
+    /// The port that was listened on.
+    pub server_port: u16,
+}
+
+/// A protocol that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// HTTP/1.0 or HTTP/1.1.
+    Http,
+    /// Redis, or what speaks its protocol.
+    Redis,
+    /// PostgreSQL, or what speaks its protocol.
+    Postgres,
+    /// MySQL or MariaDB.
+    MySql,
+}
+
+impl Heads<'_> {
+    /// The protocol: by the content, and by the port only where the content is ambiguous.
+    pub fn protocol(&self) -> Option<Protocol> {
+        let hint = hint(self.server_port);
+        match self.request {
+            Some(request) => of_request(request, hint).or_else(|| {
+                let http = http1::Response::parse(self.reply?).is_some();
+                http.then_some(Protocol::Http)
+            }),
+            None => of_reply(self.reply?, hint),
+        }
+    }
+}
+
+fn of_request(head: &[u8], hint: Option<Protocol>) -> Option<Protocol> {
+    let hinted = |protocol| hint == Some(protocol);
+    if http1::Request::parse(head).is_some() {
+        Some(Protocol::Http)
+    } else if redis::Request::parse(head).is_some() {
+        Some(Protocol::Redis)
+    } else if postgres::is_request(head, hinted(Protocol::Postgres)) {
+        Some(Protocol::Postgres)
+    } else if mysql::Request::parse(head, hinted(Protocol::MySql)).is_some() {
+        Some(Protocol::MySql)
+    } else if hinted(Protocol::Redis) && redis::Request::parse_inline(head).is_some() {
+        Some(Protocol::Redis)
+    } else {
+        None
+    }
+}
+
+/// The protocol of a reply whose request is not known. But for HTTP, replies say too little.
+fn of_reply(head: &[u8], hint: Option<Protocol>) -> Option<Protocol> {
+    if http1::Response::parse(head).is_some() {
+        return Some(Protocol::Http);
+    }
+    let fits = match hint? {
+        Protocol::Http => false,
+        Protocol::Redis => redis::is_reply(head),
+        Protocol::Postgres => postgres::is_reply(head),
+        Protocol::MySql => mysql::is_reply(head),
+    };
+    hint.filter(|_| fits)
+}
+
+/// What usually listens on that port.
+fn hint(port: u16) -> Option<Protocol> {
+    match port {
+        // 6380: where TLS ends in front of it; 26379: Sentinel.
+        6379 | 6380 | 26379 => Some(Protocol::Redis),
+        // 5433: a second server; 6432: PgBouncer.
+        5432 | 5433 | 6432 => Some(Protocol::Postgres),
+        // 3307: a second server.
+        3306 | 3307 => Some(Protocol::MySql),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn protocol(request: &[u8], server_port: u16) -> Option<Protocol> {
+        Heads {
+            request: Some(request),
+            reply: None,
+            server_port,
+        }
+        .protocol()
+    }
+
+    #[test]
+    fn the_content_decides_whatever_the_port() {
+        for port in [80, 6379, 5432, 3306] {
+            assert_eq!(protocol(b"GET /a HTTP/1.1\r\n", port), Some(Protocol::Http));
+            assert_eq!(
+                protocol(b"*1\r\n$4\r\nPING\r\n", port),
+                Some(Protocol::Redis)
+            );
+            assert_eq!(
+                protocol(b"Q\0\0\0\x0dSELECT 1\0", port),
+                Some(Protocol::Postgres)
+            );
+            assert_eq!(
+                protocol(b"\x09\0\0\0\x03SELECT 1", port),
+                Some(Protocol::MySql)
+            );
+        }
+    }
+
+    #[test]
+    fn the_port_decides_where_the_content_is_ambiguous() {
+        assert_eq!(protocol(b"PING\r\n", 6379), Some(Protocol::Redis));
+        assert_eq!(protocol(b"PING\r\n", 9000), None);
+        assert_eq!(protocol(b"X\0\0\0\x04", 5432), Some(Protocol::Postgres));
+        assert_eq!(protocol(b"X\0\0\0\x04", 9000), None);
+        assert_eq!(protocol(b"\x01\0\0\0\x0e", 3306), Some(Protocol::MySql));
+        assert_eq!(protocol(b"\x01\0\0\0\x0e", 9000), None);
+    }
+
+    #[test]
+    fn tls_and_noise_are_no_protocol_on_any_port() {
+        let hello = b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03";
+        for port in [80, 443, 6379, 5432, 3306] {
+            assert_eq!(protocol(hello, port), None, "port {port}");
+            assert_eq!(
+                protocol(b"\x17\x03\x03\0\x45\xa0\x9f\x01", port),
+                None,
+                "port {port}"
+            );
+            assert_eq!(protocol(b"", port), None);
+        }
+    }
+
+    #[test]
+    fn a_reply_alone_needs_the_port() {
+        let reply = |head, server_port| {
+            Heads {
+                request: None,
+                reply: Some(head),
+                server_port,
+            }
+            .protocol()
+        };
+        assert_eq!(reply(&b"HTTP/1.1 200 OK\r\n"[..], 81), Some(Protocol::Http));
+        assert_eq!(reply(b"+OK\r\n", 6379), Some(Protocol::Redis));
+        assert_eq!(reply(b"+OK\r\n", 81), None);
+    }
+
+    #[test]
+    fn a_reply_of_http_is_evidence_enough_for_a_request_that_is_not_understood() {
+        let (request, reply) = (
+            Some(&b"\x01\x02"[..]),
+            Some(&b"HTTP/1.1 400 Bad Request\r\n"[..]),
+        );
+        let heads = Heads {
+            request,
+            reply,
+            server_port: 81,
+        };
+        assert_eq!(heads.protocol(), Some(Protocol::Http));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_panic(request: Option<Vec<u8>>, reply: Option<Vec<u8>>, port in 3300u16..3310) {
+            let (request, reply) = (request.as_deref(), reply.as_deref());
+            Heads { request, reply, server_port: port }.protocol();
+        }
+    }
+}
