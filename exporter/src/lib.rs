@@ -3,3 +3,4 @@
 pub mod otlp;
 pub mod pipeline;
 pub mod telemetry;
+pub mod tracer;

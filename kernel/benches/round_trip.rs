@@ -24,7 +24,10 @@ const REPLY: usize = 200;
 type Error = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Error> {
-    let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let args: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| a != "--bench")
+        .collect();
     match args.first().map(String::as_str) {
         Some("server") => server(),
         Some("client") => client(args[1].parse()?, args[2].parse()?),
@@ -75,9 +78,9 @@ fn compare(rounds: usize, requests: usize) -> Result<(), Error> {
         for i in order {
             let timing = match variants[i].sampling_ratio {
                 None => round_trips(&cgroup.path, requests)?,
-                Some(ratio) => attached(&cgroup.path, ratio, || {
-                    round_trips(&cgroup.path, requests)
-                })?,
+                Some(ratio) => {
+                    attached(&cgroup.path, ratio, || round_trips(&cgroup.path, requests))?
+                }
             };
             variants[i].results.push(timing);
         }
@@ -161,8 +164,9 @@ fn attached<T>(
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let _ = pin(1);
-            let Ok(records) = agent.records(|record| { std::hint::black_box(record.is_ok()); })
-            else {
+            let Ok(records) = agent.records(|record| {
+                std::hint::black_box(record.is_ok());
+            }) else {
                 return;
             };
             while !stop.load(Ordering::Relaxed) {
@@ -189,7 +193,12 @@ fn round_trips(cgroup: &Path, requests: usize) -> Result<Timing, Error> {
     server.wait()?;
     let text = String::from_utf8(output.stdout)?;
     let mut numbers = text.split_whitespace().map(str::parse::<f64>);
-    let mut next = || numbers.next().ok_or("the client was cut off")?.map_err(Error::from);
+    let mut next = || {
+        numbers
+            .next()
+            .ok_or("the client was cut off")?
+            .map_err(Error::from)
+    };
     Ok(Timing {
         mean: next()?,
         p50: next()?,

@@ -9,14 +9,83 @@ use crate::skel::types::counter;
 pub struct CounterKind {
     /// The metric.
     pub metric: &'static str,
+    /// What the metric is.
+    pub description: &'static str,
     /// The metric's attribute, and this counter's value of it.
     pub attribute: (&'static str, &'static str),
+}
+
+/// Each metric once, with its description.
+const METRICS: &[(&str, &str)] = &[
+    (
+        "lanewire.option.contexts",
+        "Contexts on their way into TCP options",
+    ),
+    (
+        "lanewire.option.received",
+        "TCP options with contexts that arrived",
+    ),
+    (
+        "lanewire.visits",
+        "Requests that were received, by how their parent was found",
+    ),
+    (
+        "lanewire.invocations",
+        "Requests that were sent, by how their parent was found",
+    ),
+    (
+        "lanewire.invocations.refused",
+        "Requests that were sent for no visit and not traced",
+    ),
+    (
+        "lanewire.exchanges.unsampled",
+        "Exchanges that were followed but not recorded",
+    ),
+    (
+        "lanewire.belief",
+        "Replies while visits overlapped: was the thread's visit the one answered?",
+    ),
+    (
+        "lanewire.belief.lost",
+        "Processes whose threads are no longer believed",
+    ),
+    (
+        "lanewire.kernel.dropped",
+        "What the programs had to leave out",
+    ),
+    (
+        "lanewire.traceparent.refused",
+        "traceparent headers that were not continued",
+    ),
+];
+
+const fn description(metric: &str) -> &'static str {
+    let mut i = 0;
+    while i < METRICS.len() {
+        if same(METRICS[i].0.as_bytes(), metric.as_bytes()) {
+            return METRICS[i].1;
+        }
+        i += 1;
+    }
+    panic!("a metric without a description")
+}
+
+const fn same(a: &[u8], b: &[u8]) -> bool {
+    let mut i = 0;
+    while i < a.len() && i < b.len() && a[i] == b[i] {
+        i += 1;
+    }
+    i == a.len() && i == b.len()
 }
 
 macro_rules! counters {
     ($($c:ident $metric:literal $key:literal = $value:literal)*) => {
         const KINDS: &[(counter, CounterKind)] = &[
-            $((counter::$c, CounterKind { metric: $metric, attribute: ($key, $value) }),)*
+            $((counter::$c, CounterKind {
+                metric: $metric,
+                description: description($metric),
+                attribute: ($key, $value),
+            }),)*
         ];
     };
 }

@@ -104,7 +104,13 @@ fn what_an_agent_minted_comes_out_of_the_option_whole() {
 #[test]
 fn an_option_is_laid_out_as_documented() {
     with_programs(|skel| {
-        let sent = context(0x0102030405060708, 0x090a0b0c0d0e0f10, 0xaaaaaa1112131415, 0x1617, 3);
+        let sent = context(
+            0x0102030405060708,
+            0x090a0b0c0d0e0f10,
+            0xaaaaaa1112131415,
+            0x1617,
+            3,
+        );
         let encoded = run(
             &skel.progs.encode_option,
             codec_test {
@@ -228,7 +234,10 @@ fn what_is_no_valid_traceparent_starts_a_new_trace() {
             format!("ff-{IDS}-01"),
             format!("00-{IDS}-01-extra"),
             format!("00-{}-01", IDS.to_uppercase()),
-            format!("00-{}-01", IDS.replace("b7ad6b7169203331", "0000000000000000")),
+            format!(
+                "00-{}-01",
+                IDS.replace("b7ad6b7169203331", "0000000000000000")
+            ),
             format!("00-{}-b7ad6b7169203331-01", "0".repeat(32)),
             format!("00-{IDS}-0g"),
             format!("00-{IDS}"),
@@ -239,7 +248,10 @@ fn what_is_no_valid_traceparent_starts_a_new_trace() {
             assert_eq!(traceparent(skel, head.as_bytes()), None, "{value}");
         }
         let later = format!("POST / HTTP/1.1\r\nTraceParent:\t01-{IDS}-03-more\r\n\r\n");
-        assert_eq!(traceparent(skel, later.as_bytes()), Some(format!("{IDS}-03")));
+        assert_eq!(
+            traceparent(skel, later.as_bytes()),
+            Some(format!("{IDS}-03"))
+        );
         let body = format!("POST / HTTP/1.1\r\nHost: h\r\n\r\ntraceparent: 00-{IDS}-01\r\n");
         assert_eq!(traceparent(skel, body.as_bytes()), None, "in the body");
         let other = format!("SET a b\r\ntraceparent: 00-{IDS}-01\r\n\r\n");

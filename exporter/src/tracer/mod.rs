@@ -1,0 +1,202 @@
+//! The tracer: attaches the programs, and makes spans of what they see.
+//!
+//! One thread does it all, so that nothing has to be locked: it comes by every few milliseconds,
+//! empties the ring buffer into the assembler, and hands out the spans that are due.
+
+mod clock;
+mod convert;
+mod metrics;
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow};
+use lanewire_kernel::{Agent, LoadError, Record, Settings};
+use lanewire_mapping::assemble::{Assembler, Limits};
+use lanewire_mapping::map::MapOptions;
+use lanewire_mapping::span::Span;
+
+use crate::telemetry::Registry;
+use metrics::Metrics;
+
+/// The programs wake nobody up; this is how long a record waits at the most.
+const POLL: Duration = Duration::from_millis(5);
+/// How often the clocks are compared and the programs' counters are read.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// What the tracer is told.
+#[derive(Debug)]
+pub struct Options {
+    /// What the programs are told.
+    pub kernel: Settings,
+    /// Bounds of what is kept of records that are not spans yet.
+    pub limits: Limits,
+    /// What goes into spans.
+    pub map: MapOptions,
+}
+
+/// Where the tracer's findings go. Called from its thread: must not wait.
+pub trait Output: Send + 'static {
+    /// A process was seen for the first time; it may be gone soon.
+    fn process(&mut self, pid: u32, executable: &str);
+    /// A finished span.
+    fn span(&mut self, span: Span);
+}
+
+/// Running programs and the thread that reads from them.
+#[derive(Debug)]
+pub struct Tracer {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Tracer {
+    /// Attaches the programs, and starts to read.
+    ///
+    /// # Errors
+    /// If the kernel refuses the programs; with what is missing.
+    pub fn start(
+        options: Options,
+        registry: &Registry,
+        output: impl Output,
+    ) -> anyhow::Result<Tracer> {
+        let agent = Agent::load(&options.kernel).map_err(explain)?;
+        let metrics = Metrics::new(registry, agent.counters()?);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopping = Arc::clone(&stop);
+        let thread = std::thread::Builder::new()
+            .name("lanewire-tracer".into())
+            .spawn(move || run(agent, options, metrics, output, &stopping))
+            .context("starting the tracer's thread")?;
+        Ok(Tracer { stop, thread })
+    }
+
+    /// Detaches the programs, and hands out every span that is there. Waits for it.
+    ///
+    /// # Errors
+    /// If reading from the programs had failed.
+    pub fn stop(self) -> anyhow::Result<()> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread
+            .join()
+            .map_err(|_| anyhow!("the tracer's thread panicked"))?
+    }
+
+    /// Whether the thread has ended by itself, which only a failure makes it do.
+    pub fn has_failed(&self) -> bool {
+        self.thread.is_finished()
+    }
+}
+
+/// What the tracer's thread works with.
+struct Work<O> {
+    assembler: Assembler,
+    output: O,
+    spans: Vec<Span>,
+    malformed: u64,
+}
+
+fn run(
+    mut agent: Agent,
+    options: Options,
+    mut metrics: Metrics,
+    output: impl Output,
+    stop: &AtomicBool,
+) -> anyhow::Result<()> {
+    let work = RefCell::new(Work {
+        assembler: Assembler::new(options.limits, options.map, clock::offset()),
+        output,
+        spans: Vec::new(),
+        malformed: 0,
+    });
+    let mut dropped = 0;
+    {
+        let records = agent
+            .records(|record| work.borrow_mut().take(record))
+            .context("mapping the ring buffer")?;
+        let mut housekeeping = Instant::now();
+        while !stop.load(Ordering::Relaxed) {
+            let so_far = metrics.records_dropped()?;
+            if so_far != dropped {
+                dropped = so_far;
+                work.borrow_mut().assembler.records_lost(clock::monotonic());
+            }
+            records.consume().context("reading the ring buffer")?;
+            let mut work = work.borrow_mut();
+            work.hand_out();
+            if housekeeping.elapsed() >= HOUSEKEEPING {
+                housekeeping = Instant::now();
+                work.assembler.set_clock_offset(clock::offset());
+                metrics.update(work.assembler.counters(), work.malformed)?;
+            }
+            drop(work);
+            std::thread::sleep(POLL);
+        }
+    }
+    // What was seen up to the detachment is read after it.
+    agent.detach();
+    agent
+        .records(|record| work.borrow_mut().take(record))
+        .and_then(|records| records.consume())
+        .context("reading the ring buffer a last time")?;
+    let mut work = work.borrow_mut();
+    let work = &mut *work;
+    work.assembler.flush(&mut work.spans);
+    work.hand_out();
+    metrics.update(work.assembler.counters(), work.malformed)?;
+    Ok(())
+}
+
+impl<O: Output> Work<O> {
+    fn take(&mut self, record: Result<Record<'_>, lanewire_kernel::DecodeError>) {
+        match record {
+            Ok(Record::Process(p)) => self.output.process(p.pid, &convert::text(&p.executable)),
+            Ok(Record::Belief(p)) => tracing::info!(
+                pid = p.pid,
+                program = convert::text(&p.comm),
+                agreements = p.agreements,
+                "the threads of this program work for several requests at a time: \
+                 what they send has no parent from now on"
+            ),
+            Ok(Record::Path(p)) => tracing::warn!(
+                peer = %convert::address(p.remote),
+                "segments with the option are lost on the way to this peer: \
+                 no contexts are sent there for ten minutes"
+            ),
+            Ok(record) => {
+                if let Some(record) = convert::record(&record) {
+                    self.assembler.push(record, &mut self.spans);
+                }
+            }
+            Err(error) => {
+                if self.malformed == 0 {
+                    tracing::error!(%error, "programs and agent do not fit each other");
+                }
+                self.malformed += 1;
+            }
+        }
+    }
+
+    fn hand_out(&mut self) {
+        self.assembler.ready(clock::monotonic(), &mut self.spans);
+        for span in self.spans.drain(..) {
+            self.output.span(span);
+        }
+    }
+}
+
+/// What is missing on this machine says more than what the kernel answered.
+fn explain(error: LoadError) -> anyhow::Error {
+    let missing = match &error {
+        LoadError::Load { .. } => lanewire_kernel::preflight::check(),
+        _ => Vec::new(),
+    };
+    missing
+        .into_iter()
+        .fold(anyhow::Error::new(error), |error, missing| {
+            error.context(missing.to_string())
+        })
+}
