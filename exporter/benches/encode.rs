@@ -59,6 +59,7 @@ fn span(number: u64) -> Span {
         links: Vec::new(),
         status: Status::Unset,
         pid: 1,
+        service: None,
     }
 }
 

@@ -82,6 +82,7 @@ fn span() -> impl Strategy<Value = Span> {
                     links,
                     status: error.map_or(Status::Unset, Status::Error),
                     pid: 1,
+                    service: None,
                 }
             },
         )
@@ -221,6 +222,7 @@ fn equal_resources_share_one_resource_spans() {
         links: Vec::new(),
         status: Status::Unset,
         pid: 1,
+        service: None,
     };
     let mut batch = Batch::default();
     batch.add(resource(), span(), 50);

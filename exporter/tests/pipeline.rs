@@ -61,6 +61,7 @@ fn span(id: u64) -> Span {
         links: Vec::new(),
         status: Status::Unset,
         pid: 1,
+        service: None,
     }
 }
 

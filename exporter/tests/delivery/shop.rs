@@ -109,5 +109,6 @@ pub fn span(id: u64) -> Span {
         links: Vec::new(),
         status: Status::Unset,
         pid: 1,
+        service: None,
     }
 }
