@@ -17,7 +17,7 @@ fn chain_without_agents(test: &str, family: Family, middle: Middle) {
         jaeger: false,
     };
     let chain = Chain::start(setting).unwrap();
-    let outcomes = chain.load(40, 60, 4).unwrap().finish().unwrap();
+    let outcomes = chain.load(64, 64, 16).unwrap().finish().unwrap();
     assert!(
         outcomes.iter().all(|outcome| outcome.succeeded()),
         "{outcomes:?}"

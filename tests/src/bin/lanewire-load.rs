@@ -107,26 +107,34 @@ impl Run {
             received: String::new(),
             lane: lane.filter(|_| !warm_up && number.is_multiple_of(2)),
         };
-        if let Err(error) = self.exchange(&mut outcome, connection) {
+        if let Err(error) = self.exchange(number, &mut outcome, connection) {
             outcome.error = Some(format!("{error:#}"));
             *connection = None;
         }
         outcome
     }
 
-    fn exchange(&self, outcome: &mut Outcome, connection: &mut Option<Connection>) -> Result<()> {
+    /// The first request of each connection waits for the others in the middle service, so that all
+    /// connections that will ever be needed are opened in the warm-up.
+    fn together(&self, number: usize) -> Option<usize> {
+        let concurrency = self.arguments.concurrency;
+        let first = number < concurrency && concurrency <= self.arguments.warm_up;
+        first.then_some(concurrency)
+    }
+
+    fn exchange(
+        &self,
+        number: usize,
+        outcome: &mut Outcome,
+        connection: &mut Option<Connection>,
+    ) -> Result<()> {
         let target = self.arguments.target;
         let connection = match connection {
             Some(connection) => connection,
             None => connection.insert(Connection::open(target)?),
         };
         outcome.local = Some(connection.stream.local_addr()?);
-        let baggage = outcome.lane.iter();
-        let baggage: String = baggage
-            .map(|lane| format!("baggage: x-lane-code={lane}\r\n"))
-            .collect();
-        let id = &outcome.id;
-        let request = format!("GET /order/{id} HTTP/1.1\r\nHost: shop\r\n{baggage}\r\n");
+        let request = request(outcome, self.together(number));
         outcome.sent = hex_sha256(request.as_bytes());
         connection
             .stream
@@ -140,6 +148,17 @@ impl Run {
         }
         Ok(())
     }
+}
+
+fn request(outcome: &Outcome, together: Option<usize>) -> String {
+    let mut request = format!("GET /order/{} HTTP/1.1\r\nHost: shop\r\n", outcome.id);
+    if let Some(lane) = &outcome.lane {
+        request += &format!("baggage: x-lane-code={lane}\r\n");
+    }
+    if let Some(together) = together {
+        request += &format!("x-together: {together}\r\n");
+    }
+    request + "\r\n"
 }
 
 impl Connection {
