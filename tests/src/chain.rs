@@ -1,6 +1,7 @@
 //! The chain that most tests run: client -> nginx -> a Python service -> Redis and PostgreSQL, on
 //! three hosts with an agent each, and a collector on a fourth.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -13,7 +14,7 @@ use crate::judge::{self, Report};
 use crate::load::{Load, Outcome, Running};
 use crate::process::Process;
 use crate::servers::{self, Middle};
-use crate::spans::Span;
+use crate::spans::{Kind, Span};
 use crate::stream::{self, Connection, Packet};
 use crate::truth::{self, Hop, Message, SeenOption};
 
@@ -290,6 +291,34 @@ impl Evidence {
     /// Holds the spans against the wire.
     pub fn judge(&self) -> Report {
         judge::judge(&self.hops, &self.messages, &self.spans)
+    }
+
+    /// Every caller's span was on the wire, in an option from its end of the connection to the other.
+    ///
+    /// # Errors
+    /// When one was not, or there is none to look for.
+    pub fn options_are_those_of_the_spans(&self) -> Result<()> {
+        let seen = self.options.iter().map(|option| {
+            let SeenOption {
+                from, to, context, ..
+            } = option;
+            (
+                (*from, *to),
+                context.trace_id.as_str(),
+                context.span_id_low.as_str(),
+            )
+        });
+        let seen: BTreeSet<_> = seen.collect();
+        anyhow::ensure!(!seen.is_empty(), "no context was on the wire");
+        for span in self.spans.iter().filter(|span| span.kind == Kind::Client) {
+            let ends = span
+                .ends()
+                .with_context(|| format!("a span without ends: {span:?}"))?;
+            // The high 24 bits follow from the trace id and don't travel.
+            let context = (ends, span.trace_id.as_str(), &span.span_id[6..]);
+            anyhow::ensure!(seen.contains(&context), "not on the wire: {span:?}");
+        }
+        Ok(())
     }
 
     /// How many messages of each hop the request `id` caused, set-up of connections aside.

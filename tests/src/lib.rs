@@ -7,6 +7,7 @@
 
 pub mod agent;
 pub mod backends;
+pub mod bpf;
 pub mod capture;
 pub mod chain;
 pub mod host;

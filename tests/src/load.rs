@@ -14,6 +14,9 @@ use crate::host::{Host, Traced};
 use crate::process::Process;
 use crate::wait;
 
+/// The service name in the client's environment.
+pub const CLIENT_SERVICE: &str = "shop-client";
+
 /// How much of what.
 #[derive(Clone, Debug)]
 pub struct Load {
@@ -68,6 +71,7 @@ impl Load {
     pub fn start(&self, host: &Host) -> Result<Running> {
         let report = host.directory.join("load.jsonl");
         let mut command = host.command(Traced::Yes, &self.program);
+        command.env("OTEL_SERVICE_NAME", CLIENT_SERVICE);
         command.arg(format!("--target={}", self.target));
         command.arg(format!("--warm-up={}", self.warm_up));
         command.arg(format!("--requests={}", self.requests));

@@ -52,6 +52,15 @@ pub fn skip(test: &str, needs: &[Need]) -> bool {
     true
 }
 
+/// As [`skip`], for a test that needs a collector.
+pub fn skip_without_collector(test: &str) -> bool {
+    let missing = crate::backends::collector_program().err();
+    if let Some(error) = &missing {
+        skipped(test, &error.to_string());
+    }
+    missing.is_some()
+}
+
 /// Says that `test`, or a part of it, is skipped and why.
 pub fn skipped(test: &str, why: &str) {
     eprintln!("SKIP: {test}: {why}");

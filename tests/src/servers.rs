@@ -20,6 +20,9 @@ pub enum Middle {
     Asyncio,
 }
 
+/// The service name in the middle service's environment.
+pub const MIDDLE_SERVICE: &str = "shop-middle";
+
 /// The user that PostgreSQL runs as, which refuses to be root.
 const POSTGRES_USERS: [&str; 2] = ["postgres", "nobody"];
 
@@ -140,13 +143,25 @@ pub fn middle(
         Middle::Asyncio => "middle_asyncio.py",
     });
     let mut command = host.command(Traced::Yes, PYTHON);
-    command.arg(script);
+    // What an operator would set; the others are named after their programs.
+    command.arg(script).env("OTEL_SERVICE_NAME", MIDDLE_SERVICE);
     for endpoint in [listen, redis, postgres] {
         command
             .arg(endpoint.ip().to_string())
             .arg(endpoint.port().to_string());
     }
     ready(Process::start("the middle service", command)?, host, listen)
+}
+
+/// A server at `listen` (IPv4) that answers with the path it was asked for.
+///
+/// # Errors
+/// When it does not start.
+pub fn echo(host: &Host, listen: SocketAddr) -> Result<Process> {
+    let mut command = host.command(Traced::Yes, PYTHON);
+    command.arg(fixture("echo.py"));
+    command.args([listen.ip().to_string(), listen.port().to_string()]);
+    ready(Process::start("the echo server", command)?, host, listen)
 }
 
 /// The directory with PostgreSQL's server programs: the newest that the distribution has.
