@@ -1,0 +1,206 @@
+//! The load client of the end-to-end tests: `GET /order/<unique id>` over keep-alive connections.
+//!
+//! It reads no requests itself, is not told about traces, and reports what it sent and received.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Barrier, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use lanewire_tests::load::Outcome;
+use lanewire_tests::truth::hex_sha256;
+
+/// Makes load.
+#[derive(Parser)]
+struct Arguments {
+    /// Whom to ask.
+    #[arg(long)]
+    target: SocketAddr,
+    /// Requests before those that count.
+    #[arg(long)]
+    warm_up: usize,
+    /// Requests that count.
+    #[arg(long)]
+    requests: usize,
+    /// Connections.
+    #[arg(long)]
+    concurrency: usize,
+    /// Where to write an outcome a line.
+    #[arg(long)]
+    report: PathBuf,
+    /// The lane of every other request that counts.
+    #[arg(long)]
+    lane: Option<String>,
+}
+
+struct Run {
+    arguments: Arguments,
+    next: AtomicUsize,
+    phase: Barrier,
+    report: Mutex<File>,
+}
+
+struct Connection {
+    stream: TcpStream,
+    reader: BufReader<TcpStream>,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let run = Run {
+        next: AtomicUsize::new(0),
+        phase: Barrier::new(arguments.concurrency),
+        report: Mutex::new(File::create(&arguments.report)?),
+        arguments,
+    };
+    thread::scope(|scope| {
+        for _ in 0..run.arguments.concurrency {
+            scope.spawn(|| run.worker());
+        }
+    });
+    Ok(())
+}
+
+impl Run {
+    fn worker(&self) {
+        let mut connection = None;
+        let warm_up = self.arguments.warm_up;
+        self.requests_until(warm_up, &mut connection);
+        if self.phase.wait().is_leader() {
+            self.next.store(warm_up, Ordering::SeqCst);
+        }
+        self.phase.wait();
+        self.requests_until(warm_up + self.arguments.requests, &mut connection);
+    }
+
+    fn requests_until(&self, end: usize, connection: &mut Option<Connection>) {
+        loop {
+            let number = self.next.fetch_add(1, Ordering::SeqCst);
+            if number >= end {
+                return;
+            }
+            let line = self.request(number, connection).to_line();
+            if let Ok(mut report) = self.report.lock()
+                && let Err(error) = writeln!(report, "{line}")
+            {
+                eprintln!("can't report: {error}");
+            }
+        }
+    }
+
+    fn request(&self, number: usize, connection: &mut Option<Connection>) -> Outcome {
+        let warm_up = number < self.arguments.warm_up;
+        let lane = self.arguments.lane.clone();
+        let mut outcome = Outcome {
+            id: format!("lw-{:08x}-{number:06}", std::process::id()),
+            warm_up,
+            status: 0,
+            error: None,
+            local: None,
+            sent: String::new(),
+            received: String::new(),
+            lane: lane.filter(|_| !warm_up && number.is_multiple_of(2)),
+        };
+        if let Err(error) = self.exchange(number, &mut outcome, connection) {
+            outcome.error = Some(format!("{error:#}"));
+            *connection = None;
+        }
+        outcome
+    }
+
+    /// The first request of each connection waits for the others in the middle service, so that all
+    /// connections that will ever be needed are opened in the warm-up.
+    fn together(&self, number: usize) -> Option<usize> {
+        let concurrency = self.arguments.concurrency;
+        let first = number < concurrency && concurrency <= self.arguments.warm_up;
+        first.then_some(concurrency)
+    }
+
+    fn exchange(
+        &self,
+        number: usize,
+        outcome: &mut Outcome,
+        connection: &mut Option<Connection>,
+    ) -> Result<()> {
+        let target = self.arguments.target;
+        let connection = match connection {
+            Some(connection) => connection,
+            None => connection.insert(Connection::open(target)?),
+        };
+        outcome.local = Some(connection.stream.local_addr()?);
+        let request = request(outcome, self.together(number));
+        outcome.sent = hex_sha256(request.as_bytes());
+        connection
+            .stream
+            .write_all(request.as_bytes())
+            .context("sending")?;
+        let (status, reply) = connection.reply()?;
+        outcome.status = status;
+        outcome.received = hex_sha256(&reply);
+        if status == 200 && !String::from_utf8_lossy(&reply).contains(&outcome.id) {
+            bail!("the reply is another request's");
+        }
+        Ok(())
+    }
+}
+
+fn request(outcome: &Outcome, together: Option<usize>) -> String {
+    let mut request = format!("GET /order/{} HTTP/1.1\r\nHost: shop\r\n", outcome.id);
+    if let Some(lane) = &outcome.lane {
+        request += &format!("baggage: x-lane-code={lane}\r\n");
+    }
+    if let Some(together) = together {
+        request += &format!("x-together: {together}\r\n");
+    }
+    request + "\r\n"
+}
+
+impl Connection {
+    fn open(target: SocketAddr) -> Result<Connection> {
+        let stream = TcpStream::connect(target).context("connecting")?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        let reader = BufReader::new(stream.try_clone()?);
+        Ok(Connection { stream, reader })
+    }
+
+    fn reply(&mut self) -> Result<(u16, Vec<u8>)> {
+        let mut reply = Vec::new();
+        let mut length: Option<usize> = None;
+        let mut status = None;
+        loop {
+            let start = reply.len();
+            if self
+                .reader
+                .read_until(b'\n', &mut reply)
+                .context("receiving")?
+                == 0
+            {
+                bail!("the connection was closed before the reply");
+            }
+            let line = String::from_utf8_lossy(&reply[start..]).to_ascii_lowercase();
+            if start == 0 {
+                status = line
+                    .split(' ')
+                    .nth(1)
+                    .and_then(|status| status.parse().ok());
+            } else if let Some(value) = line.strip_prefix("content-length:") {
+                length = Some(value.trim().parse().context("Content-Length")?);
+            } else if line.trim().is_empty() {
+                break;
+            }
+        }
+        let start = reply.len();
+        reply.resize(start + length.context("no Content-Length")?, 0);
+        self.reader
+            .read_exact(&mut reply[start..])
+            .context("receiving")?;
+        Ok((status.context("no status")?, reply))
+    }
+}

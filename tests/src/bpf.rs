@@ -1,0 +1,79 @@
+//! Which BPF programs are loaded and attached, asked of `bpftool`.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::need;
+use crate::process::output;
+
+/// The ids of the programs that a process holds.
+///
+/// # Errors
+/// When `bpftool` is not there, or can't tell.
+pub fn programs_of(process: u32) -> Result<Vec<u64>> {
+    let programs = bpftool(&["prog", "show"])?;
+    let of_process = |program: &&Value| {
+        let holders = program["pids"].as_array().into_iter().flatten();
+        let mut ids = holders.filter_map(|holder| holder["pid"].as_u64());
+        ids.any(|id| id == u64::from(process))
+    };
+    Ok(ids(programs.iter().filter(of_process)))
+}
+
+/// The ids of the programs attached to a cgroup.
+///
+/// # Errors
+/// When `bpftool` is not there, or can't tell.
+pub fn attached_to(cgroup: &Path) -> Result<Vec<u64>> {
+    let cgroup = cgroup.to_str().context("a cgroup's path")?;
+    Ok(ids(bpftool(&["cgroup", "show", cgroup])?.iter()))
+}
+
+/// Asserts that programs which were there before an agent died are gone: `held` by it, `attached` to
+/// its cgroup. Says so where `bpftool` can't tell.
+///
+/// # Panics
+/// When one is still there, or none was there before.
+pub fn expect_gone(test: &str, held: Result<Vec<u64>>, attached: Result<Vec<u64>>, cgroup: &Path) {
+    let (held, attached) = match (held, attached) {
+        (Ok(held), Ok(attached)) => (held, attached),
+        (Err(error), _) | (_, Err(error)) => {
+            need::skipped(test, &format!("whether programs are detached: {error:#}"));
+            return;
+        }
+    };
+    assert!(
+        !attached.is_empty(),
+        "the agent had attached nothing to {}",
+        cgroup.display()
+    );
+    // Freed by the kernel when the last reader is through, which may be a moment after the process.
+    let gone = crate::wait::until("the agent's programs to be gone", || {
+        let loaded = ids(bpftool(&["prog", "show"])?.iter());
+        let left = held.iter().chain(&attached).any(|id| loaded.contains(id));
+        Ok((!left && attached_to(cgroup)?.is_empty()).then_some(()))
+    });
+    gone.expect("the agent's programs outlive it");
+}
+
+fn bpftool(arguments: &[&str]) -> Result<Vec<Value>> {
+    let program = need::program("bpftool").context("bpftool is not installed")?;
+    let mut command = Command::new(program);
+    command.arg("-j").args(arguments);
+    let text = output(command)?;
+    // Nothing attached is nothing said.
+    let list: Value = match text.trim() {
+        "" => Value::Null,
+        text => serde_json::from_str(text).context("bpftool's JSON")?,
+    };
+    Ok(list.as_array().cloned().unwrap_or_default())
+}
+
+fn ids<'a>(programs: impl Iterator<Item = &'a Value>) -> Vec<u64> {
+    programs
+        .filter_map(|program| program["id"].as_u64())
+        .collect()
+}

@@ -1,0 +1,213 @@
+//! Real servers on a host, each with its own files and ready when it is returned.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::host::{Host, Traced};
+use crate::need::PYTHON;
+use crate::process::{Process, output};
+
+/// How the middle service is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Middle {
+    /// A thread per connection, with downstream connections of its own.
+    Threads,
+    /// One thread with an event loop, and downstream connections in a pool.
+    Asyncio,
+}
+
+/// The service name in the middle service's environment.
+pub const MIDDLE_SERVICE: &str = "shop-middle";
+
+/// The user that PostgreSQL runs as, which refuses to be root.
+const POSTGRES_USERS: [&str; 2] = ["postgres", "nobody"];
+
+/// The file of this name in the tests' fixtures.
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures")
+        .join(name)
+}
+
+/// nginx at `listen`, in front of `middle`, with keep-alive on both sides.
+///
+/// # Errors
+/// When it does not start.
+pub fn nginx(host: &Host, listen: SocketAddr, middle: SocketAddr) -> Result<Process> {
+    let prefix = host.directory.join("nginx");
+    fs::create_dir(&prefix)?;
+    let configuration = fs::read_to_string(fixture("nginx.conf"))?
+        .replace("@LISTEN@", &listen.to_string())
+        .replace("@MIDDLE@", &middle.to_string());
+    let file = prefix.join("nginx.conf");
+    fs::write(&file, configuration)?;
+    let mut command = host.command(Traced::Yes, "nginx");
+    command
+        .args(["-e", "stderr", "-p"])
+        .arg(&prefix)
+        .arg("-c")
+        .arg(&file);
+    ready(Process::start("nginx", command)?, host, listen)
+}
+
+/// Redis at `listen`, without persistence.
+///
+/// # Errors
+/// When it does not start.
+pub fn redis(host: &Host, listen: SocketAddr) -> Result<Process> {
+    let (address, port) = (listen.ip().to_string(), listen.port().to_string());
+    #[rustfmt::skip]
+    let arguments = [
+        "--bind", &address, "--port", &port, "--save", "", "--appendonly", "no",
+        "--protected-mode", "no",
+    ];
+    ready(
+        host.start(Traced::Yes, "redis-server", &arguments)?,
+        host,
+        listen,
+    )
+}
+
+/// PostgreSQL at `listen`, with a fresh cluster and a user `lanewire` without password.
+///
+/// # Errors
+/// When the cluster can't be made, or the server does not start.
+pub fn postgres(host: &Host, listen: SocketAddr) -> Result<Process> {
+    let programs = postgres_programs()?;
+    let user = postgres_user()?;
+    let data = host.directory.join("postgres");
+    fs::create_dir(&data)?;
+    let mut own = Command::new("chown");
+    own.arg(user).arg(&data);
+    output(own)?;
+    let setpriv = [
+        "--reuid",
+        user,
+        "--regid",
+        user_group(user),
+        "--clear-groups",
+    ];
+    let mut init = host.command_as(Traced::No, &setpriv, &programs.join("initdb"));
+    init.args([
+        "--username=lanewire",
+        "--auth=trust",
+        "--no-sync",
+        "--encoding=UTF8",
+    ]);
+    init.args(["--locale=C", "-D"])
+        .arg(&data)
+        .current_dir(&data);
+    output(init)?;
+    let hba = data.join("pg_hba.conf");
+    let anybody = "host all all 0.0.0.0/0 trust\nhost all all ::/0 trust\n";
+    fs::write(&hba, fs::read_to_string(&hba)? + anybody)?;
+    let mut command = host.command_as(Traced::Yes, &setpriv, &programs.join("postgres"));
+    command.arg("-D").arg(&data).current_dir(&data);
+    command.args(["-p", &listen.port().to_string()]);
+    let sockets = format!("unix_socket_directories={}", data.display());
+    let addresses = format!("listen_addresses={}", listen.ip());
+    let settings = [
+        sockets.as_str(),
+        addresses.as_str(),
+        "fsync=off",
+        "autovacuum=off",
+        "max_connections=200",
+        "jit=off",
+    ];
+    for setting in settings {
+        command.args(["-c", setting]);
+    }
+    let mut process = Process::start("postgres", command)?;
+    // It accepts connections before it can serve them.
+    process.wait_for_line("ready to accept connections")?;
+    ready(process, host, listen)
+}
+
+/// The middle service at `listen`, which asks Redis and PostgreSQL.
+///
+/// # Errors
+/// When it does not start.
+pub fn middle(
+    kind: Middle,
+    host: &Host,
+    listen: SocketAddr,
+    redis: SocketAddr,
+    postgres: SocketAddr,
+) -> Result<Process> {
+    let script = fixture(match kind {
+        Middle::Threads => "middle_threads.py",
+        Middle::Asyncio => "middle_asyncio.py",
+    });
+    let mut command = host.command(Traced::Yes, PYTHON);
+    // What an operator would set; the others are named after their programs.
+    command.arg(script).env("OTEL_SERVICE_NAME", MIDDLE_SERVICE);
+    for endpoint in [listen, redis, postgres] {
+        command
+            .arg(endpoint.ip().to_string())
+            .arg(endpoint.port().to_string());
+    }
+    ready(Process::start("the middle service", command)?, host, listen)
+}
+
+/// A server at `listen` (IPv4) that answers with the path it was asked for.
+///
+/// # Errors
+/// When it does not start.
+pub fn echo(host: &Host, listen: SocketAddr) -> Result<Process> {
+    let mut command = host.command(Traced::Yes, PYTHON);
+    command.arg(fixture("echo.py"));
+    command.args([listen.ip().to_string(), listen.port().to_string()]);
+    ready(Process::start("the echo server", command)?, host, listen)
+}
+
+/// The directory with PostgreSQL's server programs: the newest that the distribution has.
+///
+/// # Errors
+/// When there is none.
+pub fn postgres_programs() -> Result<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let programs = versions.map(|version| version.path().join("bin"));
+    let found = programs.filter(|bin| bin.join("initdb").is_file()).max();
+    found.context("no PostgreSQL server in /usr/lib/postgresql (package postgresql)")
+}
+
+fn ready(mut process: Process, host: &Host, listen: SocketAddr) -> Result<Process> {
+    let accepted = host.wait_for(listen);
+    if let Some(status) = process.ended()? {
+        process.wait()?;
+        bail!(
+            "the server for {listen} ended with {status}: {}",
+            process.log().text()
+        );
+    }
+    accepted.with_context(|| process.log().text())?;
+    Ok(process)
+}
+
+fn postgres_user() -> Result<&'static str> {
+    let users = fs::read_to_string("/etc/passwd")?;
+    let known = |user: &&str| {
+        users
+            .lines()
+            .any(|line| line.split(':').next() == Some(*user))
+    };
+    POSTGRES_USERS
+        .into_iter()
+        .find(known)
+        .context("no user for PostgreSQL to run as")
+}
+
+fn user_group(user: &str) -> &'static str {
+    if user == "nobody" {
+        "nogroup"
+    } else {
+        "postgres"
+    }
+}
