@@ -1,6 +1,9 @@
 //! The Lanewire agent: configuration, pipeline, OTLP, operation.
 
+pub mod cli;
+pub mod config;
 pub mod otlp;
 pub mod pipeline;
+pub mod run;
 pub mod telemetry;
 pub mod tracer;

@@ -1,5 +1,7 @@
 //! The `lanewire` command.
 
-fn main() -> anyhow::Result<()> {
-    Ok(())
+use std::process::ExitCode;
+
+fn main() -> anyhow::Result<ExitCode> {
+    lanewire::cli::main()
 }
