@@ -62,7 +62,8 @@ pub fn configuration(host: &Host, endpoint: &str) -> String {
         "process:\n  cgroup: {cgroup}\n\
          exporter:\n  endpoint: {endpoint}\n  protocol: grpc\n\
          sampling:\n  ratio: 1.0\n\
-         capture:\n  url_path: true\n  db_statement: true\n",
+         capture:\n  url_path: true\n  db_statement: true\n\
+         agent:\n  governance:\n    transmission:\n      type: w3c\n",
         cgroup = host.cgroup.display(),
     )
 }

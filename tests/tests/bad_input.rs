@@ -216,3 +216,37 @@ fn an_endpoint_that_does_not_resolve_is_named_and_the_agent_goes_on() {
     let endpoint = "http://no-such-host.invalid:4317";
     goes_on_without_a_collector(test, endpoint, "no-such-host.invalid");
 }
+
+#[test]
+fn a_ring_buffer_that_is_too_small_is_counted_and_the_load_goes_on() {
+    let test = "a_ring_buffer_that_is_too_small_is_counted_and_the_load_goes_on";
+    let Some(topology) = one_host(test) else {
+        return;
+    };
+    let host = topology.host("only");
+    let configuration = agent::configuration(host, NOWHERE) + "limits:\n  ring_buffer: 64KiB\n";
+    let mut agent = agent::spawn(host, &configuration).unwrap();
+    agent.wait_for_line("ready").unwrap();
+    let listen = host.endpoint(Family::V4, 8080);
+    let _server = servers::echo(host, listen).unwrap();
+    let load = Load {
+        program: env!("CARGO_BIN_EXE_lanewire-load").into(),
+        target: listen,
+        warm_up: 0,
+        requests: 2000,
+        concurrency: 2,
+        lane: None,
+    };
+    // An agent that stands still reads nothing: the buffer fills, however fast the machine is.
+    agent.signal(Signal::STOP).unwrap();
+    let outcomes = load.start(host).unwrap().finish().unwrap();
+    agent.signal(Signal::CONT).unwrap();
+    assert!(outcomes.iter().all(|o| o.succeeded()), "{outcomes:?}");
+
+    agent.wait_for_line("ring_buffer").unwrap();
+    agent.signal(Signal::TERM).unwrap();
+    let status = agent.wait().unwrap();
+    let said = agent.log().text();
+    assert!(status.success() && !said.contains("panicked"), "{said}");
+    assert!(said.to_lowercase().contains("drop"), "{said}");
+}
