@@ -3,7 +3,9 @@
 pub mod cli;
 pub mod config;
 pub mod otlp;
+mod output;
 pub mod pipeline;
 pub mod run;
 pub mod telemetry;
 pub mod tracer;
+pub mod wiring;

@@ -41,7 +41,7 @@ static __always_inline struct head *head_fill(struct head *h, __u64 address, __u
 static __always_inline struct head *head_read(__u64 address, __u64 length)
 {
 	__u64 n = head_length(length, head_bytes);
-	if (!address || !n)
+	if (!capture || !address || !n)
 		return NULL;
 	return head_fill(ring_reserve(sizeof(struct head_record) + head_bytes), address, n);
 }
@@ -50,7 +50,7 @@ static __always_inline struct head *head_read(__u64 address, __u64 length)
 static __always_inline struct head *head_read_reply(__u64 address, __u64 length)
 {
 	__u64 n = head_length(length, HEAD_REPLY_BYTES);
-	if (!address || !n)
+	if (!capture || !address || !n)
 		return NULL;
 	return head_fill(ring_reserve(sizeof(struct head_record) + HEAD_REPLY_BYTES), address, n);
 }

@@ -9,6 +9,7 @@ const volatile __u64 suspect_ns = 600000000000ULL; /* how long a path that eats 
 const volatile __u64 reject_below;		   /* of 2^56: trace ids below are not sampled */
 const volatile bool parent_based = true;
 const volatile bool originate = true;
+const volatile bool capture = true; /* payload heads */
 const volatile __u32 head_bytes = 1024;
 const volatile __u32 default_rules;	 /* ingress rules that name no executable */
 const volatile __u32 port_default_rules; /* ingress rules that name no port */

@@ -14,7 +14,7 @@ use libbpf_rs::{
 use crate::counters::Counters;
 use crate::policy::Policy;
 use crate::record::Record;
-use crate::settings::{Settings, SettingsError};
+use crate::settings::{MIN_HEAD_BYTES, Settings, SettingsError};
 use crate::skel::{LanewireSkelBuilder, OpenLanewireSkel};
 
 /// `BPF_FUNC_task_storage_get`.
@@ -173,7 +173,8 @@ fn configure(
     constants.reject_below = settings.reject_below();
     constants.parent_based = settings.parent_based;
     constants.originate = settings.originate;
-    constants.head_bytes = settings.head_bytes;
+    constants.capture = settings.head_bytes != 0;
+    constants.head_bytes = settings.head_bytes.max(MIN_HEAD_BYTES);
     constants.default_rules = policy.default_rules;
     constants.port_default_rules = policy.port_default_rules;
     constants.accepting_rules = policy.accepting_rules;

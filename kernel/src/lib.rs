@@ -15,7 +15,10 @@ mod settings;
 pub use agent::{Agent, LoadError, Records};
 pub use counters::{CounterKind, Counters};
 pub use record::{DecodeError, Record};
-pub use settings::{Cidr, IngressRule, Profile, Program, Settings, SettingsError};
+pub use settings::{
+    Cidr, IngressRule, MAX_EXECUTABLE_NAME, MAX_HEAD_BYTES, MAX_INGRESS_RULES, MIN_HEAD_BYTES,
+    Profile, Program, Settings, SettingsError,
+};
 
 /// The object, its maps and its types, generated from the object itself.
 mod skel {

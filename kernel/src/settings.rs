@@ -22,7 +22,7 @@ pub struct Settings {
     pub ring_bytes: u32,
     /// How many processes are followed at the same time.
     pub processes: u32,
-    /// How much of a request or reply is captured, in bytes.
+    /// How much of a request is captured, in bytes; 0 captures nothing, of replies neither.
     pub head_bytes: u32,
     /// How long a worker is believed to work for a visit (rule R9).
     pub visit_age: Duration,
@@ -117,7 +117,7 @@ impl Settings {
         if !self.ring_bytes.is_power_of_two() || self.ring_bytes < 4096 {
             return Err(SettingsError::RingSize(self.ring_bytes));
         }
-        if !(MIN_HEAD_BYTES..=MAX_HEAD_BYTES).contains(&self.head_bytes) {
+        if self.head_bytes != 0 && !(MIN_HEAD_BYTES..=MAX_HEAD_BYTES).contains(&self.head_bytes) {
             return Err(SettingsError::HeadBytes(self.head_bytes));
         }
         if !(0.0..=1.0).contains(&self.sampling_ratio) {

@@ -113,6 +113,7 @@ fn run(
         malformed: 0,
     });
     let mut dropped = 0;
+    let mut losses = Losses::default();
     {
         let records = agent
             .records(|record| work.borrow_mut().take(record))
@@ -121,6 +122,7 @@ fn run(
         while !stop.load(Ordering::Relaxed) {
             let so_far = metrics.records_dropped()?;
             if so_far != dropped {
+                losses.more(so_far - dropped);
                 dropped = so_far;
                 work.borrow_mut().assembler.records_lost(clock::monotonic());
             }
@@ -185,6 +187,31 @@ impl<O: Output> Work<O> {
         for span in self.spans.drain(..) {
             self.output.span(span);
         }
+    }
+}
+
+/// Says that records are lost, at once and then no more than every ten seconds.
+#[derive(Default)]
+struct Losses {
+    unsaid: u64,
+    said: Option<Instant>,
+}
+
+impl Losses {
+    const PAUSE: Duration = Duration::from_secs(10);
+
+    fn more(&mut self, lost: u64) {
+        self.unsaid += lost;
+        if self.said.is_some_and(|said| said.elapsed() < Self::PAUSE) {
+            return;
+        }
+        self.said = Some(Instant::now());
+        let records = std::mem::take(&mut self.unsaid);
+        tracing::warn!(
+            records,
+            "records were dropped because the ring buffer was full: \
+             limits.ring_buffer is too small for this load, or the agent got no processor"
+        );
     }
 }
 

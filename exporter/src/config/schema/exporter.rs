@@ -36,14 +36,15 @@ pub struct Exporter {
     /// The collector's URL. Empty: `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, then
     /// `OTEL_EXPORTER_OTLP_ENDPOINT`, then `http://localhost:4317`.
     pub endpoint: String,
-    /// The protocol.
-    pub protocol: Protocol,
+    /// The protocol; `None`: `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL` and so on, then gRPC.
+    pub protocol: Option<Protocol>,
     /// Headers (gRPC: metadata) of every request. Names are unique, whatever their case.
     pub headers: Vec<(String, Secret)>,
-    /// How long one request may take.
-    pub timeout: Duration,
-    /// The compression.
-    pub compression: Compression,
+    /// How long one request may take; `None`: `OTEL_EXPORTER_OTLP_TRACES_TIMEOUT` and so on, then
+    /// 10 s.
+    pub timeout: Option<Duration>,
+    /// The compression; `None`: `OTEL_EXPORTER_OTLP_TRACES_COMPRESSION` and so on, then none.
+    pub compression: Option<Compression>,
     /// When a batch is sent.
     pub batch: Batch,
     /// What waits to be sent.
@@ -85,13 +86,13 @@ impl Default for Exporter {
     fn default() -> Self {
         Self {
             endpoint: String::new(),
-            protocol: Protocol::Grpc,
+            protocol: None,
             headers: Vec::new(),
-            timeout: Duration::from_secs(10),
-            compression: Compression::None,
+            timeout: None,
+            compression: None,
             batch: Batch {
                 max_spans: 512,
-                max_bytes: ByteSize(4 << 20),
+                max_bytes: ByteSize(3 << 20),
                 delay: Duration::from_millis(200),
             },
             queue: Queue {
@@ -138,7 +139,9 @@ impl Section for Exporter {
         v.scalar("endpoint", &mut self.endpoint, endpoint);
         v.scalar("protocol", &mut self.protocol, super::super::visit::any);
         v.pairs("headers", &mut self.headers, header);
-        v.scalar("timeout", &mut self.timeout, at_least_a_millisecond);
+        v.scalar("timeout", &mut self.timeout, |timeout| {
+            timeout.as_ref().map_or(Ok(()), at_least_a_millisecond)
+        });
         v.scalar(
             "compression",
             &mut self.compression,

@@ -31,8 +31,8 @@ fn port(port: &u16) -> Result<(), String> {
     within(port, 1..=u16::MAX)
 }
 
-/// The kernel keeps 15 bytes of a program's name (`TASK_COMM_LEN` - 1).
-pub const MAX_EXECUTABLE: usize = 15;
+/// So much of an executable's name the programs compare.
+pub const MAX_EXECUTABLE: usize = lanewire_kernel::MAX_EXECUTABLE_NAME;
 
 fn executable(name: &String) -> Result<(), String> {
     if name.is_empty() || name.contains('/') {
@@ -46,7 +46,7 @@ fn executable(name: &String) -> Result<(), String> {
             .find(|end| name.is_char_boundary(*end))
             .unwrap_or(0);
         return Err(format!(
-            "{name:?} is longer than the {MAX_EXECUTABLE} bytes that the kernel keeps; write {:?}",
+            "{name:?} is longer than the {MAX_EXECUTABLE} bytes that are compared; write {:?}",
             &name[..end]
         ));
     }

@@ -32,7 +32,7 @@ pub struct Process {
 /// `process.exclude`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Exclude {
-    /// Executables by base name, as the kernel has it: at most 15 bytes.
+    /// Executables by base name, at most 31 bytes.
     pub executables: Vec<String>,
     /// Ports that are listened on.
     pub ports: Vec<u16>,
@@ -41,7 +41,7 @@ pub struct Exclude {
 /// An item of `process.programs`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Program {
-    /// The executable's base name, at most 15 bytes.
+    /// The executable's base name, at most 31 bytes.
     pub executable: String,
     /// Its profile.
     pub profile: Profile,

@@ -21,7 +21,7 @@ pub struct Ingress {
 /// An item of `ingress.rules`. All that is given must match; an empty list is any.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IngressRule {
-    /// The receiving executables by base name, at most 15 bytes.
+    /// The receiving executables by base name, at most 31 bytes.
     pub executables: Vec<String>,
     /// The receiving ports.
     pub ports: Vec<u16>,
@@ -115,11 +115,19 @@ impl Default for Capture {
     }
 }
 
+fn head_bytes(bytes: &u32) -> Result<(), String> {
+    match bytes {
+        0 => Ok(()),
+        bytes => within(
+            bytes,
+            lanewire_kernel::MIN_HEAD_BYTES..=lanewire_kernel::MAX_HEAD_BYTES,
+        ),
+    }
+}
+
 impl Section for Capture {
     fn visit<V: Visitor>(&mut self, v: &mut V) {
-        v.scalar("head_bytes", &mut self.head_bytes, |bytes| {
-            within(bytes, 0..=4096)
-        });
+        v.scalar("head_bytes", &mut self.head_bytes, head_bytes);
         v.scalar("url_path", &mut self.url_path, any);
         v.scalar("db_statement", &mut self.db_statement, any);
     }
