@@ -28,16 +28,19 @@ struct exchange {
 	__u64 parent_id;
 	__u64 link_hi, link_lo, link_id;
 	__u64 arrived, start;
-	__u64 worker_visit; /* active: what its sender worked for, believed or not */
+	struct trace_context
+		owner;	    /* active: the visit it is for, even if that is not believed yet */
+	__u64 worker_visit; /* active: what its sender worked for */
 	__u32 seq; /* active: of the first byte. passive: of the segment with the context */
 	__u32 sent_base, received_base; /* sequence numbers at its beginning */
 	__u32 pid, tid;
+	__u32 owner_pid; /* active: the process in which the owner is open */
 	__u8 state;
 	__u8 parent_kind;
 	__u8 no_parent;
 	__u8 writes; /* active: how often its context was written */
 	__u8 reads_requests;
-	__u8 pad[3];
+	__u8 pad[7];
 };
 
 /* The exchange that was reported last, and may still go on (R5). */
@@ -67,7 +70,8 @@ struct flow {
 	__u8 unacknowledged;	/* bit per exchange: its context has to be written */
 	__u8 requests;		/* any so far? */
 	__u8 pooled;		/* counted in its pool (R13) */
-	__u8 pad[7];
+	__u8 opener_believed;
+	__u8 pad[6];
 	struct reported reported;
 	struct exchange exchanges[EXCHANGES];
 };

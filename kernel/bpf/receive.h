@@ -222,11 +222,8 @@ static __noinline void response_begins(struct flow *f, struct receiving *r)
 			if (h)
 				head_send(h, e, HEAD_REPLY, port, now);
 		}
-		if (w && e->parent_id && visit_is_open(e->parent_id)) {
-			struct trace_context visit = e->context;
-			visit.span_id = e->parent_id;
-			worker_works_for(w, &visit, e->pid, now);
-		}
+		if (w && e->owner.span_id && visit_is_open(e->owner.span_id))
+			worker_works_for(w, &e->owner, e->owner_pid, now);
 	}
 	if (f->pooled && pool_free(f, tp) && w)
 		w->pooled = f->cookie;

@@ -123,51 +123,68 @@ static __always_inline void send_reply(struct flow *f, struct sending *s)
 		emit_extend(f, s->tp->write_seq + s->payload.total, s->tp->copied_seq, s->now);
 }
 
-/* R2, R6, R13, R15: whose invocation is this? visit.span_id is 0 when nobody's. */
-static __always_inline void invocation_parent(struct flow *f, struct exchange *e, struct sending *s,
-					      struct worker *w, struct process *own,
-					      struct trace_context *visit)
+static __always_inline void owned_by(struct exchange *e, const struct trace_context *visit,
+				     __u32 pid)
 {
-	e->parent_kind = PARENT_NONE;
-	visit->span_id = 0;
-	if (!f->requests) {
-		/* R6: never what the sender happens to work for now. */
-		e->no_parent = NO_PARENT_OPENER;
-		if (!f->opener_visit.span_id || f->opener_tid != (__u32)s->task->pid)
-			return;
-		e->no_parent = NO_PARENT_ENDED;
-		if (!visit_is_open(f->opener_visit.span_id))
-			return;
-		struct process *p = process_by_pid(f->opener_pid);
-		e->no_parent = NO_PARENT_UNBELIEVED;
-		if (!p || p->lost)
-			return;
-		*visit = f->opener_visit;
-		e->parent_kind = PARENT_CONNECT;
-		return;
-	}
+	e->owner = *visit;
+	e->owner_pid = pid;
+}
+
+/* R6: the first request of a connection is its opener's, never what the sender happens to work for
+ * now. */
+static __always_inline bool first_invocation_parent(struct flow *f, struct exchange *e,
+						    struct sending *s)
+{
+	e->no_parent = NO_PARENT_OPENER;
+	if (!f->opener_visit.span_id || f->opener_tid != (__u32)s->task->pid)
+		return false;
+	e->no_parent = NO_PARENT_ENDED;
+	if (!visit_is_open(f->opener_visit.span_id))
+		return false;
+	owned_by(e, &f->opener_visit, f->opener_pid);
+	struct process *p = process_by_pid(f->opener_pid);
+	e->no_parent = NO_PARENT_UNBELIEVED;
+	if (!f->opener_believed || !p || p->lost)
+		return false;
+	e->parent_kind = PARENT_CONNECT;
+	return true;
+}
+
+/* R2, R6, R13, R15: whose invocation is this? The owner is set, too, where it is not believed: R15
+ * has to see whether it would have been right. */
+static __always_inline bool invocation_parent(struct flow *f, struct exchange *e, struct sending *s,
+					      struct worker *w, struct process *own)
+{
+	if (!f->requests)
+		return first_invocation_parent(f, e, s);
 	if (!w || !w->visit.span_id) {
 		e->no_parent = NO_PARENT_IDLE;
-		return;
+		return false;
 	}
 	if (!worker_has_visit(w, s->now)) {
 		e->no_parent = NO_PARENT_ENDED;
-		return;
+		return false;
 	}
 	struct process *p = w->pid == (__u32)s->task->tgid ? own : process_by_pid(w->pid);
-	if (!p || !process_believed(p)) {
-		e->no_parent = NO_PARENT_UNBELIEVED;
-		return;
+	if (!p) {
+		e->no_parent = NO_PARENT_ENDED;
+		return false;
 	}
 	if (w->pooled == f->cookie && p->profile == PROFILE_LOOP && p->open > 1) {
 		e->no_parent = NO_PARENT_POOLED;
-		return;
+		return false;
 	}
-	*visit = w->visit;
-	e->parent_kind = w->inherited ? PARENT_INHERITED : PARENT_WORKER;
+	bool inherited = w->inherited;
+	owned_by(e, &w->visit, w->pid);
 	/* R7: for one invocation. */
-	if (w->inherited)
+	if (inherited)
 		worker_idle(w);
+	if (!process_believed(p)) {
+		e->no_parent = NO_PARENT_UNBELIEVED;
+		return false;
+	}
+	e->parent_kind = inherited ? PARENT_INHERITED : PARENT_WORKER;
+	return true;
 }
 
 static __always_inline void count_edge(const struct exchange *e)
@@ -205,7 +222,6 @@ static __always_inline void count_edge(const struct exchange *e)
 /* R2: an invocation opens. */
 static __noinline void invocation_open(struct flow *f, struct sending *s, struct worker *w)
 {
-	struct trace_context visit = {};
 	struct tcp_sock *tp = s->tp;
 	struct process *p = process_of(s->task);
 	if (!p || p->excluded) {
@@ -219,7 +235,7 @@ static __noinline void invocation_open(struct flow *f, struct sending *s, struct
 	}
 	e->worker_visit = w ? w->visit.span_id : 0;
 	e->reads_requests = w ? w->reads_requests : 0;
-	invocation_parent(f, e, s, w, p, &visit);
+	bool parent = invocation_parent(f, e, s, w, p);
 	f->requests = 1;
 	if (f->pooled && f->in_flight == 1)
 		pool_busy(f, tp);
@@ -229,9 +245,9 @@ static __noinline void invocation_open(struct flow *f, struct sending *s, struct
 	e->tid = s->task->pid;
 	e->seq = e->sent_base = tp->write_seq;
 	e->received_base = tp->copied_seq;
-	if (visit.span_id) {
-		mint_child(&e->context, &visit);
-		e->parent_id = visit.span_id;
+	if (parent) {
+		mint_child(&e->context, &e->owner);
+		e->parent_id = e->owner.span_id;
 	} else if (originate) {
 		mint_trace(&e->context);
 	} else {
@@ -276,10 +292,11 @@ static __always_inline void connecting(struct flow *f)
 	if (!w || !worker_has_visit(w, now))
 		return;
 	struct process *p = process_by_pid(w->pid);
-	if (!p || !process_believed(p))
+	if (!p)
 		return;
 	f->opener_visit = w->visit;
 	f->opener_pid = w->pid;
+	f->opener_believed = process_believed(p);
 }
 
 static __always_inline void sent(struct bpf_sock_ops *ctx, struct bpf_sock *bpf_sk, struct flow *f)
