@@ -1,6 +1,6 @@
-//! The `run` command.
+//! What the `run` and `demo` commands do.
 
-use crate::config::Config;
+use crate::{cli::DemoOptions, config::Config};
 
 /// Runs the agent with this configuration.
 pub async fn run(config: Config) -> anyhow::Result<()> {
@@ -8,4 +8,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         tracing::info!("{notice}");
     }
     Ok(())
+}
+
+/// Runs the demo.
+pub async fn demo(_options: DemoOptions) -> anyhow::Result<()> {
+    anyhow::bail!("this build has no demo")
 }

@@ -153,6 +153,19 @@ fn quote(text: &str) -> String {
     out + "\""
 }
 
+/// A value that may be left to something else; leaving it out, or writing `null`, does.
+impl<T: Value> Value for Option<T> {
+    fn expected() -> String {
+        T::expected()
+    }
+    fn from_text(text: &str, quoted: bool) -> Result<Self, String> {
+        T::from_text(text, quoted).map(Some)
+    }
+    fn to_text(&self) -> String {
+        self.as_ref().map_or_else(|| "null".to_owned(), T::to_text)
+    }
+}
+
 impl Value for Secret {
     fn expected() -> String {
         String::expected()
