@@ -25,6 +25,8 @@ pub enum Command {
         #[arg(short, long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Show what tracing gives, on a small system that is started for it.
+    Demo(DemoOptions),
     /// Check or print a configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -54,8 +56,8 @@ pub struct DemoOptions {
     #[arg(long, value_name = "URL")]
     pub otlp: Option<String>,
     /// How many requests to make.
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
-    pub requests: u64,
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub requests: u32,
     /// How many of them at once.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub concurrency: u32,
@@ -64,7 +66,7 @@ pub struct DemoOptions {
     pub json: bool,
 }
 
-/// A file that is wrong, as `sysexits` and most checkers have it.
+/// The exit code for a wrong file; clap has the same for a wrong command line.
 const EXIT_BAD_CONFIG: u8 = 2;
 
 /// Parses the command line and does what it says.
@@ -78,6 +80,11 @@ pub fn main() -> anyhow::Result<ExitCode> {
             }
             Err(errors) => Ok(refuse(&errors)),
         },
+        Command::Demo(options) => {
+            log_with("warn")?;
+            runtime()?.block_on(crate::run::demo(options))?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Config(ConfigCommand::Check { file }) => match Config::load(&file) {
             Ok(_) => {
                 println!("{}: ok", file.display());

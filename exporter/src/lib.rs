@@ -6,6 +6,7 @@ pub mod otlp;
 mod output;
 pub mod pipeline;
 pub mod run;
+pub mod service;
 pub mod telemetry;
 pub mod tracer;
 pub mod wiring;

@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
 use crate::otlp::{OtlpSettings, OtlpSink};
-use crate::output::ResolvingOutput;
+use crate::output::{Resolved, Resources};
 use crate::pipeline::Pipeline;
 use crate::telemetry::{Registry, SelfTelemetry};
 use crate::tracer::Tracer;
@@ -51,7 +51,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         .transpose()
         .context("the agent's own metrics")?;
     let pipeline = Pipeline::start(sink, settings.batch, settings.queue, &registry);
-    let output = ResolvingOutput::new(wiring::resolver(&config), pipeline.producer());
+    let producer = pipeline.producer();
+    let output = Resolved::new(Resources::new(&config), move |resource, span| {
+        // What does not fit is counted by the producer.
+        let _ = producer.push(resource, span);
+    });
     let options = wiring::tracer_options(&config, Arc::new(wiring::NoContext))?;
     let cgroup = options.kernel.cgroup.clone();
     let tracer = Tracer::start(options, &registry, output)?;

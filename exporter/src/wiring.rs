@@ -161,10 +161,6 @@ fn bytes(n: u64) -> usize {
 }
 
 /// interim
-pub fn resolver(_: &Config) -> crate::output::Resources {
-    Default::default()
-}
-/// interim
 pub struct NoContext;
 impl ContextReader for NoContext {
     fn read(

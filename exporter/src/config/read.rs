@@ -35,8 +35,16 @@ impl Report {
     }
 
     /// A mistake that shows only when values are compared. A path that is not in the file stands
-    /// at the nearest one above it that is.
+    /// at the nearest one above it that is. A value that is wrong in itself is left at that.
     pub fn error_at(&mut self, path: &str, message: impl Into<String>) {
+        let inside = |other: &str| {
+            other
+                .strip_prefix(path)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        if self.errors.iter().any(|error| inside(&error.path)) {
+            return;
+        }
         let mut above = path;
         let position = loop {
             if let Some(position) = self.positions.get(above) {

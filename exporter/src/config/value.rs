@@ -74,22 +74,6 @@ fn plain<T: Value + std::str::FromStr>(text: &str, quoted: bool) -> Result<T, St
     })
 }
 
-/// A value that the environment may give instead: `""` leaves it open.
-impl<T: Value> Value for Option<T> {
-    fn expected() -> String {
-        format!("{}, or \"\"", T::expected())
-    }
-    fn from_text(text: &str, quoted: bool) -> Result<Self, String> {
-        if text.is_empty() {
-            return Ok(None);
-        }
-        T::from_text(text, quoted).map(Some)
-    }
-    fn to_text(&self) -> String {
-        self.as_ref().map_or_else(|| "\"\"".into(), T::to_text)
-    }
-}
-
 impl Value for bool {
     fn expected() -> String {
         "true or false".into()
@@ -167,6 +151,19 @@ fn quote(text: &str) -> String {
         }
     }
     out + "\""
+}
+
+/// A value that may be left to something else; leaving it out, or writing `null`, does.
+impl<T: Value> Value for Option<T> {
+    fn expected() -> String {
+        T::expected()
+    }
+    fn from_text(text: &str, quoted: bool) -> Result<Self, String> {
+        T::from_text(text, quoted).map(Some)
+    }
+    fn to_text(&self) -> String {
+        self.as_ref().map_or_else(|| "null".to_owned(), T::to_text)
+    }
 }
 
 impl Value for Secret {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     super::{
         value::{ByteSize, Secret, names},
-        visit::{Section, Visitor},
+        visit::{Section, Visitor, any},
     },
     at_least_a_millisecond, within,
 };
@@ -36,14 +36,14 @@ pub struct Exporter {
     /// The collector's URL. Empty: `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, then
     /// `OTEL_EXPORTER_OTLP_ENDPOINT`, then `http://localhost:4317`.
     pub endpoint: String,
-    /// The protocol; `None`: `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL` and so on, then gRPC.
+    /// The protocol. `None`: `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL`, then
+    /// `OTEL_EXPORTER_OTLP_PROTOCOL`, then gRPC.
     pub protocol: Option<Protocol>,
     /// Headers (gRPC: metadata) of every request. Names are unique, whatever their case.
     pub headers: Vec<(String, Secret)>,
-    /// How long one request may take; `None`: `OTEL_EXPORTER_OTLP_TRACES_TIMEOUT` and so on, then
-    /// 10 s.
+    /// How long one request may take. `None`: the variables for it, then 10 s.
     pub timeout: Option<Duration>,
-    /// The compression; `None`: `OTEL_EXPORTER_OTLP_TRACES_COMPRESSION` and so on, then none.
+    /// The compression. `None`: the variables for it, then none.
     pub compression: Option<Compression>,
     /// When a batch is sent.
     pub batch: Batch,
@@ -137,16 +137,12 @@ fn header(value: &Secret) -> Result<(), String> {
 impl Section for Exporter {
     fn visit<V: Visitor>(&mut self, v: &mut V) {
         v.scalar("endpoint", &mut self.endpoint, endpoint);
-        v.scalar("protocol", &mut self.protocol, super::super::visit::any);
+        v.scalar("protocol", &mut self.protocol, any);
         v.pairs("headers", &mut self.headers, header);
         v.scalar("timeout", &mut self.timeout, |timeout| {
             timeout.as_ref().map_or(Ok(()), at_least_a_millisecond)
         });
-        v.scalar(
-            "compression",
-            &mut self.compression,
-            super::super::visit::any,
-        );
+        v.scalar("compression", &mut self.compression, any);
         v.section("batch", &mut self.batch);
         v.section("queue", &mut self.queue);
         v.section("retry", &mut self.retry);

@@ -40,7 +40,7 @@ pub struct Match {
 }
 
 /// An item of `services.peers`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Peer {
     /// The peer's address or network.
     pub address: IpNet,
@@ -50,17 +50,7 @@ pub struct Peer {
     pub name: String,
 }
 
-impl Default for Peer {
-    fn default() -> Self {
-        Self {
-            address: IpNet::default(),
-            port: 0,
-            name: String::new(),
-        }
-    }
-}
-
-fn name(name: &String) -> Result<(), String> {
+fn name(name: &str) -> Result<(), String> {
     match name.trim().is_empty() {
         true => Err("an empty name; expected a service's name".into()),
         false => Ok(()),
@@ -69,14 +59,14 @@ fn name(name: &String) -> Result<(), String> {
 
 impl Section for Services {
     fn visit<V: Visitor>(&mut self, v: &mut V) {
-        v.sections("rules", &mut self.rules, &["name", "match"]);
+        v.sections("rules", &mut self.rules, &["name"]);
         v.sections("peers", &mut self.peers, &["address", "name"]);
     }
 }
 
 impl Section for ServiceRule {
     fn visit<V: Visitor>(&mut self, v: &mut V) {
-        v.scalar("name", &mut self.name, name);
+        v.scalar("name", &mut self.name, |text| name(text));
         v.scalar("namespace", &mut self.namespace, any);
         v.section("match", &mut self.matches);
     }
@@ -96,6 +86,6 @@ impl Section for Peer {
     fn visit<V: Visitor>(&mut self, v: &mut V) {
         v.scalar("address", &mut self.address, any);
         v.scalar("port", &mut self.port, any);
-        v.scalar("name", &mut self.name, name);
+        v.scalar("name", &mut self.name, |text| name(text));
     }
 }

@@ -186,7 +186,7 @@ fn header_prefix(text: &String) -> Result<(), String> {
     prefix(text).and_then(|()| token(text))
 }
 
-fn prefix(text: &String) -> Result<(), String> {
+fn prefix(text: &str) -> Result<(), String> {
     match text.is_empty() {
         true => Err("an empty prefix matches everything; remove it or write a longer one".into()),
         false => Ok(()),
@@ -223,12 +223,12 @@ impl Section for Thread {
         v.scalars(
             "excludeExecutorPrefixes",
             &mut self.exclude_executor_prefixes,
-            prefix,
+            |text| prefix(text),
         );
         v.scalars(
             "excludeTaskPrefixes",
             &mut self.exclude_task_prefixes,
-            prefix,
+            |text| prefix(text),
         );
     }
 }

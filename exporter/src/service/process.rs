@@ -1,0 +1,117 @@
+//! One process, as `/proc` shows it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{cgroup::Cgroups, environ::Environ};
+
+/// What tells one process from the next with its pid, and from itself before an `execve`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Incarnation {
+    /// Clock ticks after boot.
+    pub started: u64,
+    /// The target of `/proc/PID/exe`; empty for a kernel thread, or without permission.
+    exe: PathBuf,
+}
+
+impl Incarnation {
+    /// `None` when the process has gone.
+    pub fn read(proc: &Path, pid: u32) -> Option<Self> {
+        let directory = proc.join(pid.to_string());
+        let stat = fs::read_to_string(directory.join("stat")).ok()?;
+        // The name may hold anything, parentheses too; the start time is field 22 of proc_pid_stat(5).
+        let (_, fields) = stat.rsplit_once(')')?;
+        let started = fields.split_ascii_whitespace().nth(19)?.parse().ok()?;
+        Some(Self {
+            started,
+            exe: fs::read_link(directory.join("exe")).unwrap_or_default(),
+        })
+    }
+}
+
+/// A process that is there.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub pid: u32,
+    pub started: u64,
+    /// The executable's base name.
+    pub executable: String,
+    /// The kernel's name for it.
+    pub comm: String,
+    /// The arguments, joined by spaces.
+    pub command_line: String,
+    pub environ: Environ,
+    pub cgroups: Cgroups,
+    directory: PathBuf,
+}
+
+impl Process {
+    /// What cannot be read is empty: a process may go, or be out of reach, at any time.
+    pub fn read(proc: &Path, pid: u32, incarnation: &Incarnation) -> Self {
+        let directory = proc.join(pid.to_string());
+        let bytes = |name: &str| fs::read(directory.join(name)).unwrap_or_default();
+        let text = |name: &str| String::from_utf8_lossy(&bytes(name)).into_owned();
+        let command_line = text("cmdline");
+        let comm = text("comm").trim_end().to_owned();
+        Self {
+            pid,
+            started: incarnation.started,
+            executable: executable(&incarnation.exe, &command_line, &comm),
+            comm,
+            command_line: command_line.trim_end_matches('\0').replace('\0', " "),
+            environ: Environ::parse(&bytes("environ")),
+            cgroups: Cgroups::parse(&text("cgroup")),
+            directory,
+        }
+    }
+
+    /// Whether it holds a TCP socket that listens on the port.
+    pub fn listens_on(&self, port: u16) -> bool {
+        let sockets: Vec<PathBuf> = ["net/tcp", "net/tcp6"]
+            .iter()
+            .filter_map(|name| fs::read_to_string(self.directory.join(name)).ok())
+            .flat_map(|table| listeners(&table, port))
+            .map(|inode| format!("socket:[{inode}]").into())
+            .collect();
+        if sockets.is_empty() {
+            return false;
+        }
+        let Ok(files) = fs::read_dir(self.directory.join("fd")) else {
+            return false;
+        };
+        files
+            .flatten()
+            .any(|file| fs::read_link(file.path()).is_ok_and(|to| sockets.contains(&to)))
+    }
+}
+
+/// The executable's name: `python3` for what was started as `python3` and is `python3.13`, since the
+/// shorter name is the one that people know.
+fn executable(exe: &Path, command_line: &str, comm: &str) -> String {
+    let Some(name) = exe.file_name() else {
+        return comm.to_owned();
+    };
+    let name = name.to_string_lossy();
+    let name = name.strip_suffix(" (deleted)").unwrap_or(&name);
+    let first = command_line.split('\0').next().unwrap_or_default();
+    let called = first.rsplit('/').next().unwrap_or_default();
+    if !called.is_empty() && name.starts_with(called) {
+        called.to_owned()
+    } else {
+        name.to_owned()
+    }
+}
+
+/// The inodes of the sockets in a `/proc/net/tcp` table that listen on the port.
+fn listeners(table: &str, port: u16) -> Vec<u64> {
+    const LISTEN: &str = "0A";
+    let lines = table.lines().skip(1).filter_map(|line| {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let (_, local_port) = fields.get(1)?.rsplit_once(':')?;
+        let here = u16::from_str_radix(local_port, 16).ok()? == port && *fields.get(3)? == LISTEN;
+        here.then(|| fields.get(9)?.parse().ok()).flatten()
+    });
+    lines.collect()
+}
