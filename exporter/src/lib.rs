@@ -1,1 +1,3 @@
 //! The Lanewire agent: configuration, pipeline, OTLP, operation.
+
+pub mod demo;
