@@ -12,7 +12,7 @@ mod process;
 mod programs;
 mod shop;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -72,25 +72,26 @@ const SETTLE: Duration = Duration::from_millis(500);
 /// Chains that are printed in full; the summary counts the others.
 const PRINTED: usize = 3;
 
-/// Runs the demo; `attach` attaches the agent to the demo's cgroup before any program is in it.
+/// Runs the demo with `binary` (the `lanewire` command) as the client; `attach` attaches the agent to the demo's cgroup before any program is in it.
 ///
 /// # Errors
 /// When a program is missing or fails, when requests fail, when the agent can't be attached, and
 /// when the demo was interrupted. Everything that was started has been removed in each case.
-pub async fn demo<A>(options: DemoOptions, attach: A) -> anyhow::Result<()>
+pub async fn demo<A>(options: DemoOptions, binary: &Path, attach: A) -> anyhow::Result<()>
 where
     A: FnOnce(&Target) -> anyhow::Result<Box<dyn ChainSource>> + Send + 'static,
 {
     let cancel = Arc::new(AtomicBool::new(false));
     let (done, mut result) = tokio::sync::oneshot::channel();
     let flag = cancel.clone();
+    let binary = binary.to_owned();
     // A thread of its own: the children die with the thread that started them (PR_SET_PDEATHSIG),
     // and the threads of a runtime come and go.
     std::thread::Builder::new()
         .name("demo".into())
         .spawn(move || {
             // Nobody waits any more if this fails: the runtime has gone.
-            let _ = done.send(run(&options, attach, &flag));
+            let _ = done.send(run(&options, &binary, attach, &flag));
         })
         .context("cannot start a thread")?;
 
@@ -106,7 +107,12 @@ where
     }
 }
 
-fn run<A>(options: &DemoOptions, attach: A, cancel: &AtomicBool) -> anyhow::Result<()>
+fn run<A>(
+    options: &DemoOptions,
+    binary: &Path,
+    attach: A,
+    cancel: &AtomicBool,
+) -> anyhow::Result<()>
 where
     A: FnOnce(&Target) -> anyhow::Result<Box<dyn ChainSource>>,
 {
@@ -134,7 +140,7 @@ where
         "Sending {} requests, {concurrency} at once ...",
         options.requests
     );
-    shop.send(options.requests, concurrency, cancel)?;
+    shop.send(binary, options.requests, concurrency, cancel)?;
     let spans = source.spans(SETTLE).context("cannot read the spans")?;
     drop(shop);
 

@@ -33,7 +33,7 @@ impl Programs {
     /// Finds them all, or says by name which are missing and how to install them.
     pub(super) fn find() -> anyhow::Result<Self> {
         let mut missing = Missing::default();
-        let nginx = missing.program("nginx", "nginx-light");
+        let nginx = missing.program("nginx", "nginx");
         let redis = missing.program("redis-server", "redis-server");
         let python = missing.program("python3", "python3");
         let perl = missing.program("perl", "perl");

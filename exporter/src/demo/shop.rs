@@ -130,11 +130,11 @@ impl<'a> Shop<'a> {
     /// Sends requests from a process inside the cgroup, and waits for all replies.
     pub(super) fn send(
         &mut self,
+        binary: &Path,
         requests: u32,
         concurrency: u32,
         cancel: &AtomicBool,
     ) -> anyhow::Result<()> {
-        let own = std::env::current_exe().context("cannot find the lanewire binary")?;
         let arguments = words(&format!(
             "demo-client --address {} --requests {requests} --concurrency {concurrency}",
             self.front
@@ -147,7 +147,7 @@ impl<'a> Shop<'a> {
             name: CLIENT,
             stop: Signal::TERM,
         }
-        .spawn(&own, &arguments)?;
+        .spawn(binary, &arguments)?;
         client.wait_success(cancel).with_context(|| {
             let said = self.nginx.log_tail();
             if said.is_empty() {
