@@ -102,7 +102,7 @@ impl Report {
             self.chains.push(Chain {
                 trace: trace[0].span.trace_id,
                 root: node(roots[begin], &children),
-                complete: roots.len() == 1 && VISITED.iter().all(|service| visited(&service)),
+                complete: roots.len() == 1 && VISITED.iter().all(visited),
             });
         }
     }

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use lanewire_mapping::span::Span;
+use tokio::signal::unix::{SignalKind, signal};
 
 pub use client::{ClientOptions, client};
 
@@ -81,6 +82,9 @@ pub async fn demo<A>(options: DemoOptions, binary: &Path, attach: A) -> anyhow::
 where
     A: FnOnce(&Target) -> anyhow::Result<Box<dyn ChainSource>> + Send + 'static,
 {
+    // Before anything is started that an interruption would leave behind.
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
     let cancel = Arc::new(AtomicBool::new(false));
     let (done, mut result) = tokio::sync::oneshot::channel();
     let flag = cancel.clone();
@@ -95,9 +99,6 @@ where
         })
         .context("cannot start a thread")?;
 
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
     loop {
         tokio::select! {
             result = &mut result => return result.context("the demo's thread panicked")?,
