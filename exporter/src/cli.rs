@@ -2,10 +2,11 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
+use crate::demo::{self, ClientOptions, DemoOptions};
 
 /// Zero-code distributed tracing at the TCP layer.
 #[derive(Debug, Parser)]
@@ -25,8 +26,11 @@ pub enum Command {
         #[arg(short, long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
-    /// Show what tracing gives, on a small system that is started for it.
+    /// Show what tracing gives, on a small shop that is started for it.
     Demo(DemoOptions),
+    /// The client of `lanewire demo`, which starts it.
+    #[command(hide = true)]
+    DemoClient(ClientOptions),
     /// Check or print a configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -49,23 +53,6 @@ pub enum ConfigCommand {
     },
 }
 
-/// The options of `lanewire demo`.
-#[derive(Clone, Debug, Args)]
-pub struct DemoOptions {
-    /// Send the spans to this OTLP endpoint.
-    #[arg(long, value_name = "URL")]
-    pub otlp: Option<String>,
-    /// How many requests to make.
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
-    pub requests: u32,
-    /// How many of them at once.
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1024))]
-    pub concurrency: u32,
-    /// Print the result as JSON.
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// The exit code for a wrong file; clap has the same for a wrong command line.
 const EXIT_BAD_CONFIG: u8 = 2;
 
@@ -82,7 +69,11 @@ pub fn main() -> anyhow::Result<ExitCode> {
         },
         Command::Demo(options) => {
             log_with("warn")?;
-            runtime()?.block_on(crate::run::demo(options))?;
+            runtime()?.block_on(demo::demo(options, &std::env::current_exe()?))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::DemoClient(options) => {
+            demo::client(options)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Config(ConfigCommand::Check { file }) => match Config::load(&file) {

@@ -56,7 +56,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         // What does not fit is counted by the producer.
         let _ = producer.push(resource, span);
     });
-    let options = wiring::tracer_options(&config, Arc::new(wiring::NoContext))?;
+    let options = wiring::tracer_options(&config)?;
     let cgroup = options.kernel.cgroup.clone();
     let tracer = Tracer::start(options, &registry, output)?;
     tracing::info!(

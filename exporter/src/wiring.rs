@@ -21,10 +21,7 @@ use crate::tracer;
 ///
 /// # Errors
 /// If the cgroup can't be found.
-pub fn tracer_options(
-    config: &Config,
-    context: Arc<dyn ContextReader>,
-) -> anyhow::Result<tracer::Options> {
+pub fn tracer_options(config: &Config) -> anyhow::Result<tracer::Options> {
     let cgroup = Machine::this()
         .cgroup(Path::new(&config.process.cgroup))
         .context("process.cgroup")?;
@@ -41,7 +38,7 @@ pub fn tracer_options(
             query_text: config.capture.db_statement,
             client_span: config.ingress.client_span,
             peers: peers(&config.services.peers),
-            ..MapOptions::new(context)
+            ..MapOptions::new(Arc::new(NoContext))
         },
     })
 }
