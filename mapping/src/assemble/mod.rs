@@ -1,6 +1,7 @@
 //! From records to spans: heads join their exchange, extensions their span, and orphans their
 //! visit.
 
+mod carried;
 mod counters;
 mod limits;
 mod orphans;
@@ -8,6 +9,7 @@ mod orphans;
 use std::cmp::Ordering;
 use std::collections::hash_map::Entry;
 use std::collections::{BinaryHeap, HashMap};
+use std::sync::Arc;
 
 use opentelemetry::{SpanId, TraceId};
 
@@ -15,11 +17,12 @@ pub use counters::Counters;
 pub use limits::Limits;
 
 use crate::clock::ClockOffset;
-use crate::map::{Application, Finished, MapOptions, Statements, map};
+use crate::map::{Application, Baggage, Finished, MapOptions, Statements, map};
 use crate::ordered::Ordered;
 use crate::protocol::Heads;
 use crate::record::{Exchange, Extend, Head, HeadPart, ParentKind, Record};
 use crate::span::{Link, Span, SpanKind};
+use carried::{completed, own_baggage};
 use orphans::{Orphans, Verdict};
 
 /// What heads, extensions and exchanges are joined by.
@@ -51,6 +54,8 @@ pub struct Assembler {
     /// Adopted edges by the ids that went over the wire, with the ids that they have now: the far
     /// end, if it is on this host, gets a link.
     adopted: Ordered<Key, Link>,
+    /// The baggage of exchanges, by their ids.
+    carried: Ordered<Key, Arc<Baggage>>,
 }
 
 #[derive(Debug, Default)]
@@ -102,6 +107,7 @@ impl Assembler {
             heads: Ordered::new(limits.pending_heads),
             statements: Statements::new(limits.statements),
             adopted: Ordered::new(ADOPTED),
+            carried: Ordered::new(limits.pending_heads),
             waiting: HashMap::new(),
             due: BinaryHeap::new(),
             counters: Counters::default(),
@@ -378,12 +384,19 @@ impl Assembler {
         {
             links.push(*link);
         }
+        let inherited = match exchange.parent {
+            Some(parent) => self.baggage_of((exchange.trace_id, parent)),
+            None => Arc::default(),
+        };
+        let own = own_baggage(application.as_ref());
+        self.remember_baggage(key, completed(own, Arc::clone(&inherited)));
         let finished = Finished {
             kind,
             exchange,
             application,
             offset,
             links,
+            inherited,
         };
         let mapped = map(finished, &self.options);
         self.counters.baggage_unknown += u64::from(mapped.baggage_unknown);

@@ -54,7 +54,7 @@ impl Application {
         }
     }
 
-    pub(super) fn context(&self) -> Option<&RequestContext> {
+    pub(crate) fn context(&self) -> Option<&RequestContext> {
         match self {
             Self::Http(http) => Some(&http.context),
             Self::Database(_) => None,

@@ -11,6 +11,7 @@ mod statements;
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 pub(crate) use application::Application;
 #[cfg(test)]
@@ -37,6 +38,8 @@ pub(crate) struct Finished {
     pub(crate) application: Option<Application>,
     pub(crate) offset: ClockOffset,
     pub(crate) links: Vec<Link>,
+    /// The baggage of the request that it was done for.
+    pub(crate) inherited: Arc<Baggage>,
 }
 
 /// What came of it.
@@ -56,6 +59,7 @@ pub(crate) fn map(finished: Finished, options: &MapOptions) -> Mapped {
         application,
         offset,
         mut links,
+        inherited,
     } = finished;
     let application = application.as_ref();
     let mut attributes = Attributes::new();
@@ -75,7 +79,8 @@ pub(crate) fn map(finished: Finished, options: &MapOptions) -> Mapped {
     let status = failure(application, exchange.error, kind, &mut attributes);
     attributes.text("lanewire.parent", exchange.parent_kind.as_str());
     write_figures(&exchange, &mut attributes);
-    let baggage_unknown = write_baggage(&exchange, application, options, &mut attributes);
+    let baggage_unknown =
+        write_baggage(&exchange, application, &inherited, options, &mut attributes);
 
     links.extend(
         exchange
@@ -240,18 +245,20 @@ fn write_figures(exchange: &Exchange, attributes: &mut Attributes) {
     }
 }
 
-/// Writes the baggage: what the headers said, completed by what the index stands for. Gives
+/// Writes the baggage: what the headers said, completed by what the request that this was done for
+/// had, and by what the index stands for. Gives
 /// whether there is an index that nobody here knows.
 fn write_baggage(
     exchange: &Exchange,
     application: Option<&Application>,
+    inherited: &Baggage,
     options: &MapOptions,
     attributes: &mut Attributes,
 ) -> bool {
-    if let Some(context) = application.and_then(Application::context) {
-        for (key, values) in &context.baggage {
-            attributes.foreign(key, values);
-        }
+    let own = application.and_then(Application::context);
+    let own = own.map_or(&[][..], |context| &context.baggage);
+    for (key, values) in own.iter().chain(inherited) {
+        attributes.foreign(key, values);
     }
     if exchange.baggage_index == 0 {
         return false;

@@ -1,4 +1,5 @@
 mod adoption;
+mod carried;
 
 use adoption::{orphan, visit};
 

@@ -60,6 +60,7 @@ impl Case {
             application,
             offset: ClockOffset::default(),
             links: Vec::new(),
+            inherited: Arc::default(),
         };
         map(finished, &self.options)
     }
