@@ -33,8 +33,9 @@ static __noinline void closed(struct flow *f, struct tcp_sock *tp)
 	int error = tcp_to_sock(tp)->sk_err;
 	struct ending c = {.f = f, .tp = tp};
 	c.progress.end = f->closing ?: bpf_ktime_get_ns();
-	c.progress.sent = tp->write_seq;
-	c.progress.received = tp->copied_seq;
+	/* The FIN takes a sequence number, too. */
+	c.progress.sent = tp->write_seq - (f->closing ? 1 : 0);
+	c.progress.received = f->copied_seq;
 	c.progress.error = error ? error : EXCHANGE_CLOSED;
 	if (f->pooled)
 		pool_left(f, tp);

@@ -11,6 +11,10 @@ use lanewire_tests::spans::{Kind, Span};
 use lanewire_tests::{backends, need, wait};
 use serde_json::{Value, json};
 
+/// The `Host` that the load sends.
+const FRONT: &str = "shop";
+/// The name of nginx's upstream, which is the `Host` that it sends.
+const UPSTREAM: &str = "middle";
 const LANE: &str = "gray";
 const REQUESTS: usize = 40;
 
@@ -161,7 +165,13 @@ fn expect_attributes(span: &Span, lane: Option<&str>) {
     } else {
         local
     };
-    has("server.address", json!(server.ip().to_string()));
+    // HTTP says by which name the server is called.
+    let called = match server.port() {
+        8080 => FRONT.into(),
+        9000 => UPSTREAM.into(),
+        _ => server.ip().to_string(),
+    };
+    has("server.address", json!(called));
     has("server.port", json!(server.port()));
     if span.kind == Kind::Server {
         has("client.address", json!(peer.ip().to_string()));

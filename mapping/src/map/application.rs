@@ -26,7 +26,12 @@ impl Application {
         statements: &mut Statements,
         options: &MapOptions,
     ) -> Option<Self> {
-        let database = match heads.protocol()? {
+        let before = statements.spoken(cookie);
+        let protocol = heads.protocol(before)?;
+        if before != Some(protocol) {
+            statements.speaks(cookie, protocol);
+        }
+        let database = match protocol {
             Protocol::Http => return Some(Self::Http(Box::new(Http::read(heads, options)))),
             Protocol::Redis => Database::redis(heads),
             Protocol::Postgres => Database::postgres(heads, cookie, statements, options),

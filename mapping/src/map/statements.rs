@@ -1,10 +1,12 @@
-//! Prepared statements, so that their executions have a name.
+//! What is remembered of connections: their protocol, which not every message tells, and prepared
+//! statements, so that their executions have a name.
 
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use crate::ordered::Ordered;
+use crate::protocol::Protocol;
 use crate::protocol::sql::{Dialect, redact, summarize};
 
 /// What is known of a statement.
@@ -36,25 +38,40 @@ impl Statement {
     }
 }
 
-/// The prepared statements of the connections that are open, as far as their preparation was seen.
+/// The protocols of connections, and their prepared statements as far as their preparation was seen.
 ///
 /// A connection is known by its socket's cookie. Those of closed connections are not removed but
 /// make room in their turn.
 #[derive(Debug)]
-pub(crate) struct Statements(Ordered<(u64, u64), Arc<Statement>>);
+pub(crate) struct Statements {
+    prepared: Ordered<(u64, u64), Arc<Statement>>,
+    protocols: Ordered<u64, Protocol>,
+}
 
 impl Statements {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self(Ordered::new(capacity))
+        Self {
+            prepared: Ordered::new(capacity),
+            protocols: Ordered::new(capacity),
+        }
+    }
+
+    /// The protocol of the connection's last message that told it.
+    pub(super) fn spoken(&self, cookie: u64) -> Option<Protocol> {
+        self.protocols.get(&cookie).copied()
+    }
+
+    pub(super) fn speaks(&mut self, cookie: u64, protocol: Protocol) {
+        self.protocols.insert(cookie, protocol);
     }
 
     /// Remembers a statement by its name: text in PostgreSQL, a number in MySQL.
     pub(super) fn prepare(&mut self, cookie: u64, name: impl Hash, statement: Arc<Statement>) {
-        self.0.insert((cookie, hash(name)), statement);
+        self.prepared.insert((cookie, hash(name)), statement);
     }
 
     pub(super) fn get(&self, cookie: u64, name: impl Hash) -> Option<Arc<Statement>> {
-        self.0.get(&(cookie, hash(name))).cloned()
+        self.prepared.get(&(cookie, hash(name))).cloned()
     }
 }
 

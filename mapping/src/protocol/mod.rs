@@ -33,9 +33,10 @@ pub enum Protocol {
 }
 
 impl Heads<'_> {
-    /// The protocol: by the content, and by the port only where the content is ambiguous.
-    pub fn protocol(&self) -> Option<Protocol> {
-        let hint = hint(self.server_port);
+    /// The protocol: by the content, and where that is ambiguous by what the connection has spoken
+    /// `before`, or else by the port.
+    pub fn protocol(&self, before: Option<Protocol>) -> Option<Protocol> {
+        let hint = before.or_else(|| hint(self.server_port));
         match self.request {
             Some(request) => of_request(request, hint).or_else(|| {
                 let http = http1::Response::parse(self.reply?).is_some();
@@ -100,7 +101,7 @@ mod tests {
             reply: None,
             server_port,
         }
-        .protocol()
+        .protocol(None)
     }
 
     #[test]
@@ -120,6 +121,18 @@ mod tests {
                 Some(Protocol::MySql)
             );
         }
+    }
+
+    #[test]
+    fn what_a_connection_has_spoken_before_decides_where_the_content_is_ambiguous() {
+        let terminate = Heads {
+            request: Some(b"X\0\0\0\x04"),
+            reply: None,
+            server_port: 34475,
+        };
+        assert_eq!(terminate.protocol(None), None);
+        let before = Some(Protocol::Postgres);
+        assert_eq!(terminate.protocol(before), before);
     }
 
     #[test]
@@ -154,7 +167,7 @@ mod tests {
                 reply: Some(head),
                 server_port,
             }
-            .protocol()
+            .protocol(None)
         };
         assert_eq!(reply(&b"HTTP/1.1 200 OK\r\n"[..], 81), Some(Protocol::Http));
         assert_eq!(reply(b"+OK\r\n", 6379), Some(Protocol::Redis));
@@ -172,14 +185,14 @@ mod tests {
             reply,
             server_port: 81,
         };
-        assert_eq!(heads.protocol(), Some(Protocol::Http));
+        assert_eq!(heads.protocol(None), Some(Protocol::Http));
     }
 
     proptest::proptest! {
         #[test]
         fn no_bytes_panic(request: Option<Vec<u8>>, reply: Option<Vec<u8>>, port in 3300u16..3310) {
             let (request, reply) = (request.as_deref(), reply.as_deref());
-            Heads { request, reply, server_port: port }.protocol();
+            Heads { request, reply, server_port: port }.protocol(None);
         }
     }
 }
