@@ -40,9 +40,9 @@ impl Resources {
         }
     }
 
-    fn first_seen(&mut self, pid: u32, executable: &str) {
-        self.names.put(pid, executable.to_owned());
-        self.resolver.resolve(pid, executable, Instant::now());
+    fn first_seen(&mut self, pid: u32, comm: &str) {
+        self.names.put(pid, comm.to_owned());
+        self.resolver.resolve(pid, comm, Instant::now());
     }
 
     fn of(&mut self, span: &Span) -> Arc<Resource> {
@@ -71,8 +71,8 @@ impl<F: FnMut(Arc<Resource>, Span) + Send + 'static> Resolved<F> {
 }
 
 impl<F: FnMut(Arc<Resource>, Span) + Send + 'static> Output for Resolved<F> {
-    fn process(&mut self, pid: u32, executable: &str) {
-        self.resources.first_seen(pid, executable);
+    fn process(&mut self, pid: u32, comm: &str) {
+        self.resources.first_seen(pid, comm);
     }
 
     fn span(&mut self, span: Span) {

@@ -9,7 +9,10 @@ use anyhow::Context;
 use lanewire_kernel::preflight::Machine;
 use lanewire_kernel::{Cidr, IngressRule, Profile, Program, Settings};
 use lanewire_mapping::assemble::Limits;
-use lanewire_mapping::map::{ContextReader, MapOptions, PeerNames};
+use lanewire_mapping::map::{MapOptions, PeerNames};
+use lanewire_mapping::propagation::{
+    AutoDetect, CargoRequires, Compat, Format, LiveCargoRequire, PropagationReader, Uid, UidKey,
+};
 
 use crate::config::Config;
 use crate::config::schema;
@@ -38,7 +41,7 @@ pub fn tracer_options(config: &Config) -> anyhow::Result<tracer::Options> {
             query_text: config.capture.db_statement,
             client_span: config.ingress.client_span,
             peers: peers(&config.services.peers),
-            ..MapOptions::new(Arc::new(NoContext))
+            ..MapOptions::new(Arc::new(propagation(config)?))
         },
     })
 }
@@ -157,16 +160,33 @@ fn bytes(n: u64) -> usize {
     n.try_into().unwrap_or(usize::MAX)
 }
 
-/// interim
-pub struct NoContext;
-impl ContextReader for NoContext {
-    fn read(
-        &self,
-        _: lanewire_mapping::protocol::http1::Headers<'_>,
-    ) -> lanewire_mapping::map::RequestContext {
-        Default::default()
-    }
-    fn resolve(&self, _: u16) -> Option<lanewire_mapping::map::Baggage> {
-        None
-    }
+/// What propagated context is read, and how.
+fn propagation(config: &Config) -> anyhow::Result<PropagationReader> {
+    use schema::transmission as of_file;
+    let transmission = &config.agent.governance.transmission;
+    let keys = LiveCargoRequire::new(&transmission.keys, &transmission.prefixes)
+        .context("agent.governance.transmission")?;
+    Ok(PropagationReader {
+        format: match transmission.format {
+            of_file::Format::W3c => Format::W3c,
+            of_file::Format::Live => Format::Live,
+        },
+        auto_detect: match transmission.auto_detect {
+            of_file::AutoDetect::None => AutoDetect::None,
+            of_file::AutoDetect::First => AutoDetect::First,
+            of_file::AutoDetect::All => AutoDetect::All,
+        },
+        requires: CargoRequires::default().with(keys),
+        compat: match transmission.compat {
+            of_file::Compat::W3c => Compat::W3c,
+            of_file::Compat::Joylive => Compat::Joylive,
+        },
+        uid: match config.baggage.uid {
+            schema::baggage::ShowUid::Off => Uid::Off,
+            schema::baggage::ShowUid::Plain => Uid::Plain,
+            schema::baggage::ShowUid::Hashed => Uid::Hashed {
+                key: UidKey::new(&config.baggage.uid_key.0).context("baggage.uid_key")?,
+            },
+        },
+    })
 }

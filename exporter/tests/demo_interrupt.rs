@@ -1,52 +1,56 @@
-//! Ctrl-C during the demo's start: an error, and nothing is left behind.
-//!
-//! In a file of its own, because the signal reaches every demo of the process.
+//! Ctrl-C during the demo: it ends, and nothing is left behind.
 
-use std::path::Path;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
-use lanewire::demo::{ChainSource, DemoOptions, ResolvedSpan, Target, demo};
-use rustix::process::{Signal, getpid, kill_process};
+use lanewire_kernel::preflight;
+use rustix::process::{Pid, Signal, kill_process};
 
-struct Silent;
-
-impl ChainSource for Silent {
-    fn spans(&mut self, _settle: Duration) -> anyhow::Result<Vec<ResolvedSpan>> {
-        Ok(vec![])
-    }
+fn cgroup(demo: u32) -> PathBuf {
+    let mount = preflight::Machine::this().cgroup2().unwrap();
+    mount.join(format!("lanewire-demo-{demo}"))
 }
 
-#[tokio::test]
-async fn an_interrupted_demo_cleans_up() {
-    if !rustix::process::geteuid().is_root() {
-        println!("SKIP: the demo needs root");
+#[test]
+fn an_interrupted_demo_cleans_up() {
+    let missing = preflight::check();
+    if !missing.is_empty() {
+        eprintln!("SKIP: {missing:?}");
         return;
     }
-    let place = Arc::new(Mutex::new(None));
-    let seen = place.clone();
-    let options = DemoOptions {
-        otlp: None,
-        requests: 1000,
-        concurrency: 4,
-        json: true,
-    };
-    let result = demo(
-        options,
-        Path::new(env!("CARGO_BIN_EXE_lanewire")),
-        move |target: &Target| {
-            *seen.lock().unwrap() = Some(target.cgroup.clone());
-            kill_process(getpid(), Signal::INT)?;
-            Ok(Box::new(Silent) as Box<dyn ChainSource>)
-        },
-    )
-    .await;
-    let error = result.unwrap_err().to_string();
-    if error.contains("not installed here") {
-        println!("SKIP: {error}");
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_lanewire"))
+        .args(["demo", "--requests", "1000000"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(demo.stderr.take().unwrap()).lines();
+    let mut before = Vec::new();
+    let begun = said.by_ref().map_while(Result::ok).any(|line| {
+        let begins = line.starts_with("Sending");
+        before.push(line);
+        begins
+    });
+    if !begun
+        && before
+            .iter()
+            .any(|line| line.contains("not installed here"))
+    {
+        eprintln!("SKIP: {before:?}");
+        demo.wait().unwrap();
         return;
     }
-    assert_eq!(error, "interrupted");
-    let cgroup = place.lock().unwrap().clone().unwrap();
-    assert!(!cgroup.exists(), "{} was left behind", cgroup.display());
+    assert!(begun, "{before:?}");
+    assert!(cgroup(demo.id()).exists());
+
+    let pid = Pid::from_raw(demo.id().try_into().unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    let last: Vec<String> = said.map_while(Result::ok).collect();
+    assert!(!demo.wait().unwrap().success());
+    assert!(
+        last.iter().any(|line| line.contains("interrupted")),
+        "{last:?}"
+    );
+    assert!(!cgroup(demo.id()).exists(), "its cgroup was left behind");
 }

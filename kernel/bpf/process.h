@@ -57,7 +57,13 @@ static __noinline struct process *process_first_seen(struct task_struct *task)
 	BPF_CORE_READ_INTO(&fresh.comm, task, group_leader, comm);
 	fresh.cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
 
+	/* By what it is, or by what it was started as: redis-server is a link. */
 	struct program *program = bpf_map_lookup_elem(&programs, &name);
+	if (!program) {
+		struct program_name alias = {};
+		__builtin_memcpy(alias.name, fresh.comm, sizeof(fresh.comm));
+		program = bpf_map_lookup_elem(&programs, &alias);
+	}
 	if (program) {
 		fresh.rules = program->rules;
 		fresh.profile = program->profile;

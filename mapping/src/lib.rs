@@ -5,6 +5,7 @@
 //! - [`record`] is what the kernel saw; an [`assemble::Assembler`] takes it in its order,
 //! - joins the heads of payloads to their exchange, which [`protocol`] reads,
 //! - waits until nothing new comes of it, and adopts orphans meanwhile,
+//! - lets [`propagation`] read what the headers carry,
 //! - and [`map`] makes a [`span`] of it, with the offset of the [`clock`] at that time.
 #![forbid(unsafe_code)]
 
@@ -14,6 +15,7 @@ pub mod clock;
 mod fixture;
 pub mod map;
 mod ordered;
+pub mod propagation;
 pub mod protocol;
 pub mod record;
 pub mod span;

@@ -232,7 +232,7 @@ fn every_kind_of_mistake_has_its_message() {
         // Ranges and forms.
         (
             "capture: {head_bytes: 4097}",
-            "4097 is out of range; expected 0 to 4096",
+            "4097 is out of range; expected 128 to 4096",
         ),
         (
             "capture: {head_bytes: -1}",

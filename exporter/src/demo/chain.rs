@@ -217,6 +217,7 @@ pub(super) mod tests {
             links: vec![],
             status: Status::Unset,
             pid: 1,
+            service: None,
         };
         ResolvedSpan {
             span,

@@ -87,17 +87,23 @@ impl Process {
     }
 }
 
-/// The executable's name: `python3` for what was started as `python3` and is `python3.13`, since the
-/// shorter name is the one that people know.
+/// The executable's name, as people know it: `python3` for what was started as `python3` and is
+/// `python3.13`, `redis-server` for what was started by that link and is `redis-check-rdb`.
 fn executable(exe: &Path, command_line: &str, comm: &str) -> String {
     let Some(name) = exe.file_name() else {
         return comm.to_owned();
     };
     let name = name.to_string_lossy();
     let name = name.strip_suffix(" (deleted)").unwrap_or(&name);
-    let first = command_line.split('\0').next().unwrap_or_default();
+    // Programs that show a title have it here, behind their name: "nginx: worker process".
+    let first = command_line.split(['\0', ' ']).next().unwrap_or_default();
     let called = first.rsplit('/').next().unwrap_or_default();
-    if !called.is_empty() && name.starts_with(called) {
+    let called = called.trim_end_matches(':');
+    // The kernel names a process by the path that was executed, cut at 15 bytes.
+    let executed_as = !comm.is_empty()
+        && called.as_bytes().get(..comm.len()) == Some(comm.as_bytes())
+        && (called.len() == comm.len() || comm.len() == 15);
+    if executed_as || (!called.is_empty() && name.starts_with(called)) {
         called.to_owned()
     } else {
         name.to_owned()
@@ -114,4 +120,57 @@ fn listeners(table: &str, port: u16) -> Vec<u64> {
         here.then(|| fields.get(9)?.parse().ok()).flatten()
     });
     lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_executable_is_called_what_it_was_started_as() {
+        for (exe, command_line, comm, name) in [
+            (
+                "/usr/bin/redis-check-rdb",
+                "/usr/bin/redis-server *:6379",
+                "redis-server",
+                "redis-server",
+            ),
+            (
+                "/usr/bin/redis-check-rdb",
+                "redis-server 127.0.0.1:6379",
+                "redis-server",
+                "redis-server",
+            ),
+            ("/usr/sbin/nginx", "nginx: worker process", "nginx", "nginx"),
+            (
+                "/usr/lib/postgresql/15/bin/postgres",
+                "postgres: checkpointer ",
+                "postgres",
+                "postgres",
+            ),
+            ("/usr/bin/python3.13", "python3\0a.py", "python3", "python3"),
+            (
+                "/usr/bin/python3.13",
+                "/usr/bin/python3\0./a.py",
+                "a.py",
+                "python3",
+            ),
+            (
+                "/opt/a-name-of-20-bytes",
+                "a-name-of-20-bytes",
+                "a-name-of-20-by",
+                "a-name-of-20-bytes",
+            ),
+            ("/opt/shop (deleted)", "", "shop", "shop"),
+            ("/opt/shop", "worker 7", "worker", "worker"),
+            ("/opt/shop", "something else", "shop", "shop"),
+            ("/", "", "kernel", "kernel"),
+        ] {
+            assert_eq!(
+                executable(Path::new(exe), command_line, comm),
+                name,
+                "{exe} {command_line}"
+            );
+        }
+    }
 }

@@ -40,8 +40,9 @@ pub struct Options {
 
 /// Where the tracer's findings go. Called from its thread: must not wait.
 pub trait Output: Send + 'static {
-    /// A process was seen for the first time; it may be gone soon.
-    fn process(&mut self, pid: u32, executable: &str);
+    /// A process was seen for the first time; it may be gone soon. `comm` is its name in the
+    /// kernel.
+    fn process(&mut self, pid: u32, comm: &str);
     /// A finished span.
     fn span(&mut self, span: Span);
 }
@@ -155,7 +156,7 @@ fn run(
 impl<O: Output> Work<O> {
     fn take(&mut self, record: Result<Record<'_>, lanewire_kernel::DecodeError>) {
         match record {
-            Ok(Record::Process(p)) => self.output.process(p.pid, &convert::text(&p.executable)),
+            Ok(Record::Process(p)) => self.output.process(p.pid, &convert::text(&p.comm)),
             Ok(Record::Belief(p)) => tracing::info!(
                 pid = p.pid,
                 program = convert::text(&p.comm),

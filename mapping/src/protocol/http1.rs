@@ -185,7 +185,7 @@ fn after_blank_line(head: &[u8]) -> Option<&[u8]> {
 }
 
 /// A token of RFC 9110 section 5.6.2.
-fn token(bytes: &[u8]) -> Option<&str> {
+pub(crate) fn token(bytes: &[u8]) -> Option<&str> {
     let legal = |b: &u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b);
     if bytes.is_empty() || !bytes.iter().all(legal) {
         return None;

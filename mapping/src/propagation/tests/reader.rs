@@ -1,0 +1,145 @@
+//! What the mapping gets to see of a request.
+
+use proptest::prelude::*;
+
+use super::{head, headers};
+use crate::map::{ContextReader, RequestContext};
+use crate::propagation::{AutoDetect, Compat, Format, PropagationReader, Uid, UidKey, UidKeyError};
+
+const PARENT: &str = "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+fn read(reader: &PropagationReader, lines: &[&str]) -> RequestContext {
+    reader.read(headers(&head(lines)))
+}
+
+fn trace_state(lines: &[&str]) -> String {
+    read(&PropagationReader::default(), lines).trace_state
+}
+
+#[test]
+fn a_tracestate_counts_beside_one_valid_traceparent_only() {
+    assert_eq!(trace_state(&[PARENT, "Tracestate: a=1 , b=2"]), "a=1,b=2");
+    assert_eq!(
+        trace_state(&["tracestate: a=1", PARENT, "tracestate: b=2"]),
+        "a=1,b=2"
+    );
+    assert_eq!(trace_state(&[PARENT]), "");
+    assert_eq!(trace_state(&["tracestate: a=1"]), "");
+    assert_eq!(
+        trace_state(&["traceparent: 00-0-0-00", "tracestate: a=1"]),
+        ""
+    );
+    assert_eq!(trace_state(&[PARENT, PARENT, "tracestate: a=1"]), "");
+    assert_eq!(
+        trace_state(&[PARENT, "tracestate: a=1", "tracestate: B=2"]),
+        ""
+    );
+}
+
+#[test]
+fn an_index_is_known_to_nobody() {
+    assert_eq!(PropagationReader::default().resolve(7), None);
+}
+
+/// What spans show of these two keys.
+fn shown(uid: Uid, value: &str) -> Vec<(String, Vec<String>)> {
+    let reader = PropagationReader {
+        uid,
+        ..PropagationReader::default()
+    };
+    let line = format!("baggage: x-live-uid={value},x-lane-code=gray");
+    read(&reader, &[&line]).baggage
+}
+
+fn lane() -> (String, Vec<String>) {
+    ("x-lane-code".to_owned(), vec!["gray".to_owned()])
+}
+
+fn uid(values: &[&str]) -> (String, Vec<String>) {
+    let values = values.iter().map(|value| value.to_string()).collect();
+    ("x-live-uid".to_owned(), values)
+}
+
+#[test]
+fn the_account_of_a_user_is_shown_only_when_asked_for() {
+    assert_eq!(shown(Uid::default(), "7"), [lane()]);
+    assert_eq!(shown(Uid::Plain, "[7|8]"), [uid(&["7", "8"]), lane()]);
+}
+
+#[test]
+fn a_hashed_account_is_the_start_of_an_hmac_of_all_its_values() {
+    let hashed = || Uid::Hashed {
+        key: UidKey::new("0123456789abcdef").unwrap(),
+    };
+    // printf '[7|8]' | openssl dgst -sha256 -hmac 0123456789abcdef | cut -c 1-32
+    assert_eq!(
+        shown(hashed(), "[7|8]"),
+        [uid(&["af3a7247ed039541a80417f2d6935b33"]), lane()]
+    );
+    assert_eq!(
+        shown(hashed(), "7"),
+        [uid(&["f69cf4852626eee19b92af564b9413e4"]), lane()]
+    );
+    assert_eq!(shown(hashed(), ""), [lane()]);
+    assert_eq!(format!("{:?}", hashed()), "Hashed { key: UidKey(..) }");
+}
+
+#[test]
+fn a_short_secret_is_refused() {
+    let error = UidKey::new("secret").unwrap_err();
+    assert_eq!(error, UidKeyError { length: 6 });
+    assert!(error.to_string().contains("at least 16"));
+}
+
+#[test]
+fn a_carrier_has_the_account_whatever_spans_show() {
+    let head = head(&["baggage: x-live-uid=7"]);
+    let carrier = PropagationReader::default().carrier(headers(&head));
+    assert_eq!(carrier.get_cargo("x-live-uid").unwrap().value(), "7");
+}
+
+fn readers() -> impl Iterator<Item = PropagationReader> {
+    let formats = [Format::W3c, Format::Live].into_iter();
+    formats.flat_map(|format| {
+        [Compat::W3c, Compat::Joylive].map(|compat| PropagationReader {
+            format,
+            auto_detect: AutoDetect::All,
+            compat,
+            uid: Uid::Hashed {
+                key: UidKey::new([7; 16]).unwrap(),
+            },
+            ..PropagationReader::default()
+        })
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_a_reader_panic(bytes: Vec<u8>) {
+        for reader in readers() {
+            reader.read(headers(&bytes));
+        }
+    }
+
+    #[test]
+    fn no_header_makes_a_reader_panic(
+        lines in prop::collection::vec(
+            r"(baggage: |tracestate: |traceparent: |x-live-|x-live-uid)[-=,;:%\[\]| x0-9a-fé\\]{0,40}",
+            0..6,
+        )
+    ) {
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        for reader in readers() {
+            read(&reader, &lines);
+        }
+    }
+
+    #[test]
+    fn an_account_that_is_off_is_never_shown(text in r"[-=,;%\[\]| 0-9a-f]{0,40}") {
+        let reader = PropagationReader { auto_detect: AutoDetect::All, ..Default::default() };
+        let lines = [format!("baggage: x-live-uid={text}"), format!("X-Live-Uid: {text}")];
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let context = read(&reader, &lines);
+        prop_assert!(context.baggage.iter().all(|(key, _)| key != "x-live-uid"));
+    }
+}
