@@ -1,0 +1,228 @@
+//! The W3C format: all keys in one `baggage` header.
+
+use std::borrow::Cow;
+
+use percent_encoding::{percent_decode_str, utf8_percent_encode};
+
+use super::bracket;
+use super::cargo::{Cargo, Label};
+use super::carrier::Carrier;
+use super::header::{HeaderReader, HeaderWriter, Medium};
+use super::require::{CargoRequire, CargoRequires};
+use super::syntax;
+use super::{Compat, Written};
+
+/// The header's name.
+pub const BAGGAGE: &str = "baggage";
+
+/// The most members a `baggage` may have (W3C Baggage, limits).
+pub const MAX_MEMBERS: usize = 64;
+
+/// The most bytes a `baggage` may have (W3C Baggage, limits).
+pub const MAX_BYTES: usize = 8192;
+
+pub(super) fn read(
+    requires: &CargoRequires,
+    compat: Compat,
+    carrier: &mut Carrier,
+    reader: &dyn HeaderReader,
+) -> usize {
+    let medium = reader.medium();
+    let mut keys = 0;
+    let mut done = false;
+    reader.lines(&mut |name, line| {
+        if done || !is_baggage(compat, medium, name) {
+            return;
+        }
+        for (key, value) in line.split(',').filter_map(|m| m.split_once('=')) {
+            let key = key.trim();
+            if !key.is_empty() && requires.matches(key) {
+                carrier.add_cargo(cargo(compat, key, value.trim()));
+                keys += 1;
+            }
+        }
+        // joylive-agent stops after the first line that had a key.
+        done = compat == Compat::Joylive && keys > 0;
+    });
+    keys
+}
+
+fn cargo(compat: Compat, key: &str, value: &str) -> Cargo {
+    if compat == Compat::Joylive {
+        return Cargo::verbatim(key, bracket::parse(value));
+    }
+    let (value, properties) = value.split_once(';').unwrap_or((value, ""));
+    let text = percent_decode_str(value.trim()).decode_utf8_lossy();
+    let mut cargo = Cargo::with_values(key, bracket::parse(&text));
+    cargo.set_properties(properties);
+    cargo
+}
+
+fn is_baggage(compat: Compat, medium: Medium, name: &str) -> bool {
+    match compat {
+        Compat::W3c => name.eq_ignore_ascii_case(BAGGAGE),
+        Compat::Joylive => medium.same_name(name, BAGGAGE),
+    }
+}
+
+pub(super) fn write<'c>(
+    compat: Compat,
+    cargos: impl Iterator<Item = Cow<'c, Cargo>>,
+    writer: &mut dyn HeaderWriter,
+) -> Written {
+    match compat {
+        Compat::W3c => write_w3c(cargos, writer),
+        Compat::Joylive => write_joylive(cargos, writer),
+    }
+}
+
+fn write_w3c<'c>(
+    cargos: impl Iterator<Item = Cow<'c, Cargo>>,
+    writer: &mut dyn HeaderWriter,
+) -> Written {
+    let present = writer.get(BAGGAGE).unwrap_or_default();
+    let mut members: Vec<Cow<'_, str>> = split(&present).map(Cow::Borrowed).collect();
+    let (mut written, mut changed) = (Written::default(), false);
+    for cargo in cargos {
+        if !syntax::is_token(cargo.key()) {
+            written.dropped += 1;
+            continue;
+        }
+        changed = true;
+        let text = member(&cargo);
+        match members.iter().position(|m| key_of(m) == cargo.key()) {
+            Some(at) => {
+                members[at] = text.into();
+                let mut index = 0;
+                members.retain(|m| {
+                    index += 1;
+                    index - 1 <= at || key_of(m) != cargo.key()
+                });
+            }
+            None => members.push(text.into()),
+        }
+        written.keys += 1;
+    }
+    if changed {
+        let before = members.len();
+        limit(&mut members);
+        written.dropped += before - members.len();
+        writer.set(BAGGAGE, members.join(","));
+    }
+    written
+}
+
+fn write_joylive<'c>(
+    cargos: impl Iterator<Item = Cow<'c, Cargo>>,
+    writer: &mut dyn HeaderWriter,
+) -> Written {
+    let mut written = Written::default();
+    let mut line = match writer.duplicable() {
+        true => String::new(),
+        false => writer.get(BAGGAGE).unwrap_or_default(),
+    };
+    for cargo in cargos {
+        let value = cargo.value();
+        if writer.medium() == Medium::Header && !syntax::is_header_value(&value) {
+            written.dropped += 1;
+            continue;
+        }
+        if !line.is_empty() {
+            line.push(',');
+        }
+        line.push_str(cargo.key());
+        if !value.is_empty() {
+            line.push('=');
+            line.push_str(&value);
+        }
+        written.keys += 1;
+    }
+    if written.keys > 0 {
+        put(writer, line);
+    }
+    written
+}
+
+pub(super) fn copy(
+    compat: Compat,
+    reader: &dyn HeaderReader,
+    writer: &mut dyn HeaderWriter,
+) -> Written {
+    let medium = reader.medium();
+    let mut lines = Vec::new();
+    reader.lines(&mut |name, line| {
+        if is_baggage(compat, medium, name) {
+            lines.push(line);
+        }
+    });
+    let mut written = Written::default();
+    if lines.is_empty() {
+        return written;
+    }
+    if compat == Compat::Joylive {
+        written.keys = lines.iter().flat_map(|line| split(line)).count();
+        if writer.duplicable() {
+            lines
+                .iter()
+                .for_each(|l| writer.add(BAGGAGE, (*l).to_owned()));
+        } else if written.keys > 0 {
+            writer.set(BAGGAGE, lines.join(","));
+        }
+        return written;
+    }
+    let source: Vec<&str> = lines.iter().flat_map(|line| split(line)).collect();
+    let present = writer.get(BAGGAGE).unwrap_or_default();
+    let mut members: Vec<&str> = split(&present)
+        .filter(|m| source.iter().all(|s| key_of(s) != key_of(m)))
+        .collect();
+    members.extend(&source);
+    let before = members.len();
+    limit(&mut members);
+    written.dropped = before - members.len();
+    written.keys = source.len().min(members.len());
+    if !members.is_empty() {
+        writer.set(BAGGAGE, members.join(","));
+    }
+    written
+}
+
+fn put(writer: &mut dyn HeaderWriter, line: String) {
+    if writer.duplicable() {
+        writer.add(BAGGAGE, line);
+    } else {
+        writer.set(BAGGAGE, line);
+    }
+}
+
+fn member(cargo: &Cargo) -> String {
+    let value = cargo.value();
+    let value = utf8_percent_encode(&value, syntax::BAGGAGE_VALUE);
+    match cargo.properties() {
+        "" => format!("{}={value}", cargo.key()),
+        properties => format!("{}={value};{properties}", cargo.key()),
+    }
+}
+
+fn split(line: &str) -> impl Iterator<Item = &str> {
+    line.split(',')
+        .map(syntax::trim_ows)
+        .filter(|m| !m.is_empty())
+}
+
+fn key_of(member: &str) -> &str {
+    member.split(['=', ';']).next().unwrap_or_default().trim()
+}
+
+/// Drops members from the end until both limits hold.
+fn limit<M: AsRef<str>>(members: &mut Vec<M>) {
+    let mut bytes = 0;
+    let fitting = members
+        .iter()
+        .take(MAX_MEMBERS)
+        .take_while(|member| {
+            bytes += member.as_ref().len() + usize::from(bytes > 0);
+            bytes <= MAX_BYTES
+        })
+        .count();
+    members.truncate(fitting);
+}
