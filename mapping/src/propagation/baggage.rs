@@ -81,33 +81,27 @@ fn write_w3c<'c>(
     writer: &mut dyn HeaderWriter,
 ) -> Written {
     let present = writer.get(BAGGAGE).unwrap_or_default();
-    let mut members: Vec<Cow<'_, str>> = split(&present).map(Cow::Borrowed).collect();
-    let (mut written, mut changed) = (Written::default(), false);
+    // Each member, and whether it is ours.
+    let mut members: Vec<(Cow<'_, str>, bool)> =
+        split(&present).map(|m| (Cow::Borrowed(m), false)).collect();
+    let mut written = Written::default();
     for cargo in cargos {
         if !syntax::is_token(cargo.key()) {
             written.dropped += 1;
             continue;
         }
-        changed = true;
-        let text = member(&cargo);
-        match members.iter().position(|m| key_of(m) == cargo.key()) {
-            Some(at) => {
-                members[at] = text.into();
-                let mut index = 0;
-                members.retain(|m| {
-                    index += 1;
-                    index - 1 <= at || key_of(m) != cargo.key()
-                });
-            }
-            None => members.push(text.into()),
-        }
+        let key = cargo.key();
+        let at = members.iter().position(|(m, _)| key_of(m) == key);
+        members.retain(|(m, _)| key_of(m) != key);
+        members.insert(at.unwrap_or(members.len()), (member(&cargo).into(), true));
         written.keys += 1;
     }
-    if changed {
-        let before = members.len();
-        limit(&mut members);
-        written.dropped += before - members.len();
-        writer.set(BAGGAGE, members.join(","));
+    if written.keys > 0 {
+        let over = members.split_off(fitting(members.iter().map(|(m, _)| m.as_ref())));
+        written.dropped += over.len();
+        written.keys -= over.iter().filter(|(_, ours)| *ours).count();
+        let texts: Vec<&str> = members.iter().map(|(m, _)| m.as_ref()).collect();
+        writer.set(BAGGAGE, texts.join(","));
     }
     written
 }
@@ -176,10 +170,10 @@ pub(super) fn copy(
         .filter(|m| source.iter().all(|s| key_of(s) != key_of(m)))
         .collect();
     members.extend(&source);
-    let before = members.len();
-    limit(&mut members);
-    written.dropped = before - members.len();
-    written.keys = source.len().min(members.len());
+    let foreign = members.len() - source.len();
+    let over = members.split_off(fitting(members.iter().copied()));
+    written.dropped = over.len();
+    written.keys = members.len().saturating_sub(foreign);
     if !members.is_empty() {
         writer.set(BAGGAGE, members.join(","));
     }
@@ -213,16 +207,14 @@ fn key_of(member: &str) -> &str {
     member.split(['=', ';']).next().unwrap_or_default().trim()
 }
 
-/// Drops members from the end until both limits hold.
-fn limit<M: AsRef<str>>(members: &mut Vec<M>) {
+/// How many of the members, from the first on, stay within both limits.
+fn fitting<'m>(members: impl Iterator<Item = &'m str>) -> usize {
     let mut bytes = 0;
-    let fitting = members
-        .iter()
+    members
         .take(MAX_MEMBERS)
         .take_while(|member| {
-            bytes += member.as_ref().len() + usize::from(bytes > 0);
+            bytes += member.len() + usize::from(bytes > 0);
             bytes <= MAX_BYTES
         })
-        .count();
-    members.truncate(fitting);
+        .count()
 }

@@ -1,8 +1,10 @@
 //! The formats as OpenTelemetry propagators, for services that use its API.
 
 use opentelemetry::Context;
+use opentelemetry::baggage::BaggageExt;
 use opentelemetry::propagation::text_map_propagator::FieldIter;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
+use percent_encoding::utf8_percent_encode;
 
 use super::baggage::BAGGAGE;
 use super::carrier::Carrier;
@@ -10,11 +12,13 @@ use super::format::{AutoPropagation, Format, Propagation, PropagationConfig};
 use super::header::{HeaderReader, HeaderWriter, Medium};
 use super::request_context::RequestContext;
 use super::require::{CargoRequire, RequireError};
+use super::syntax;
 
 /// Reads and writes by a [`PropagationConfig`].
 ///
-/// What it reads is the context's [`RequestContext`]. An [`Injector`] cannot be read, so members
-/// that another propagator wrote to `baggage` before are replaced: use one propagator for it.
+/// What it reads becomes the context's [`RequestContext`]. An [`Injector`] cannot be read, so what
+/// another propagator wrote to `baggage` is replaced; the members of the context's OpenTelemetry
+/// baggage are written along. Beside the SDK's `BaggagePropagator`, put this one last.
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -47,6 +51,27 @@ impl AutoPropagator {
     }
 }
 
+impl AutoPropagator {
+    /// The OpenTelemetry baggage that is not ours, sorted, since its own order is random.
+    fn foreign_baggage(&self, cx: &Context) -> String {
+        let baggage = cx.baggage().iter();
+        let mut members: Vec<String> = baggage
+            .filter(|(key, _)| !self.propagation.requires().matches(key.as_str()))
+            .map(|(key, (value, metadata))| {
+                let value = utf8_percent_encode(value.as_str(), syntax::BAGGAGE_VALUE);
+                let separator = if metadata.as_str().is_empty() {
+                    ""
+                } else {
+                    ";"
+                };
+                format!("{key}={value}{separator}{}", metadata.as_str())
+            })
+            .collect();
+        members.sort_unstable();
+        members.join(",")
+    }
+}
+
 impl From<AutoPropagation> for AutoPropagator {
     fn from(propagation: AutoPropagation) -> Self {
         let fields = match propagation.format() {
@@ -69,8 +94,12 @@ impl Default for AutoPropagator {
 impl TextMapPropagator for AutoPropagator {
     fn inject_context(&self, cx: &Context, injector: &mut dyn Injector) {
         if let Some(request) = RequestContext::of(cx) {
+            let mut writer = Injecting {
+                injector,
+                baggage: self.foreign_baggage(cx),
+            };
             // The trait has no way to report what was dropped.
-            let _ = request.with_carrier(|c| self.propagation.write(c, &mut WriteOnly(injector)));
+            let _ = request.with_carrier(|carrier| self.propagation.write(carrier, &mut writer));
         }
     }
 
@@ -166,18 +195,21 @@ impl HeaderReader for Extracting<'_> {
     }
 }
 
-struct WriteOnly<'i>(&'i mut dyn Injector);
+struct Injecting<'i> {
+    injector: &'i mut dyn Injector,
+    baggage: String,
+}
 
-impl HeaderWriter for WriteOnly<'_> {
+impl HeaderWriter for Injecting<'_> {
     fn medium(&self) -> Medium {
         Medium::Header
     }
 
-    fn get(&self, _: &str) -> Option<String> {
-        None
+    fn get(&self, name: &str) -> Option<String> {
+        (name == BAGGAGE && !self.baggage.is_empty()).then(|| self.baggage.clone())
     }
 
     fn set(&mut self, name: &str, value: String) {
-        self.0.set(name, value);
+        self.injector.set(name, value);
     }
 }
