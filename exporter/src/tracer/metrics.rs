@@ -1,8 +1,11 @@
 //! The counters of the programs and of the assembler, on their way to the agent's own telemetry.
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use lanewire_kernel::Counters;
 use lanewire_mapping::assemble::Counters as Assembled;
+use lanewire_mapping::map::ContextReader;
 
 use crate::telemetry::Registry;
 
@@ -10,13 +13,19 @@ use crate::telemetry::Registry;
 pub(super) struct Metrics {
     registry: Registry,
     kernel: Counters,
+    context: Arc<dyn ContextReader>,
 }
 
 impl Metrics {
-    pub(super) fn new(registry: &Registry, kernel: Counters) -> Metrics {
+    pub(super) fn new(
+        registry: &Registry,
+        kernel: Counters,
+        context: Arc<dyn ContextReader>,
+    ) -> Metrics {
         Metrics {
             registry: registry.clone(),
             kernel,
+            context,
         }
     }
 
@@ -45,6 +54,16 @@ impl Metrics {
                     "1",
                     "What became of records on their way to spans",
                     &[("event", event)],
+                )
+                .set_total(total);
+        }
+        for (reason, total) in self.context.refused() {
+            self.registry
+                .counter(
+                    "lanewire.propagation.refused",
+                    "{header}",
+                    "Headers of requests that the spans could not follow or keep",
+                    &[("reason", reason)],
                 )
                 .set_total(total);
         }

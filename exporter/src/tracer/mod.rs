@@ -65,7 +65,11 @@ impl Tracer {
         output: impl Output,
     ) -> anyhow::Result<Tracer> {
         let agent = Agent::load(&options.kernel).map_err(explain)?;
-        let metrics = Metrics::new(registry, agent.counters()?);
+        let metrics = Metrics::new(
+            registry,
+            agent.counters()?,
+            Arc::clone(&options.map.context),
+        );
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&stop);
         let thread = std::thread::Builder::new()

@@ -26,6 +26,11 @@ pub trait ContextReader: Send + Sync {
 
     /// The baggage that an index stands for, or `None` if nobody here knows it. Never asked for 0.
     fn resolve(&self, index: u16) -> Option<Baggage>;
+
+    /// What was refused since the start, each reason with its count, for export.
+    fn refused(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
 }
 
 /// Names peers that no agent traces, so that a service graph has a node for them.

@@ -1,85 +1,85 @@
-//! Reads what the header fields of a request carry.
+//! What spans are told of the header fields of a request.
 
-use super::auto;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::carrier::Carrier;
-use super::format::{AutoDetect, Compat, Format};
-use super::require::{CargoRequires, LiveCargoRequire};
-use super::trace_parent::TraceParent;
-use super::trace_state;
+use super::format::AutoPropagation;
+use super::trace_context::TraceParentError;
 use super::uid::Uid;
 use crate::map::{Baggage, ContextReader, RequestContext};
 use crate::protocol::http1::Headers;
 
-/// Reads the propagated context of requests as the configuration says.
-#[derive(Debug)]
+/// Reads the propagated context of requests for their spans, and counts what it refuses.
+///
+/// By default it reads W3C Baggage with the default keys, and spans say nothing of `x-live-uid`.
+#[derive(Debug, Default)]
 pub struct PropagationReader {
-    /// The configured format.
-    pub format: Format,
-    /// Whether other formats are read too.
-    pub auto_detect: AutoDetect,
-    /// The keys that are carried.
-    pub requires: CargoRequires,
-    /// Whose reading counts where joylive and the standards differ.
-    pub compat: Compat,
-    /// What spans say of `x-live-uid`.
-    pub uid: Uid,
+    propagation: AutoPropagation,
+    uid: Uid,
+    refused: Refused,
 }
 
-/// W3C Baggage with the default keys; spans say nothing of `x-live-uid`.
-impl Default for PropagationReader {
-    fn default() -> Self {
-        Self {
-            format: Format::default(),
-            auto_detect: AutoDetect::default(),
-            requires: CargoRequires::default().with(LiveCargoRequire::default()),
-            compat: Compat::default(),
-            uid: Uid::default(),
-        }
-    }
+/// Counts since the start; each only grows.
+#[derive(Debug, Default)]
+struct Refused {
+    trace_parent_illegal: AtomicU64,
+    trace_parent_several: AtomicU64,
+    trace_state_illegal: AtomicU64,
 }
 
 impl PropagationReader {
+    /// Reads as this propagation does, and says of `x-live-uid` what `uid` says.
+    pub fn new(propagation: AutoPropagation, uid: Uid) -> Self {
+        Self {
+            propagation,
+            uid,
+            refused: Refused::default(),
+        }
+    }
+
     /// Everything that a request carries, `x-live-uid` too: for passing it on, not for showing it.
+    /// Counts nothing.
     pub fn carrier(&self, headers: Headers<'_>) -> Carrier {
-        auto::read(
-            headers,
-            self.format,
-            self.auto_detect,
-            &self.requires,
-            self.compat,
-        )
+        let headers = headers.map(|header| (header.name, header.value));
+        self.propagation.extract_http(headers).carrier
     }
 }
 
 impl ContextReader for PropagationReader {
     fn read(&self, headers: Headers<'_>) -> RequestContext {
-        let baggage = self.carrier(headers.clone()).into_iter();
+        let headers = headers.map(|header| (header.name, header.value));
+        let extracted = self.propagation.extract_http(headers);
+        match extracted.trace_error {
+            None => {}
+            Some(TraceParentError::Several) => count(&self.refused.trace_parent_several),
+            Some(_) => count(&self.refused.trace_parent_illegal),
+        }
+        if extracted.trace_state_error.is_some() {
+            count(&self.refused.trace_state_illegal);
+        }
+        let cargos = extracted.carrier.into_iter();
         RequestContext {
-            trace_state: read_trace_state(&headers),
-            baggage: baggage.filter_map(|cargo| self.uid.show(cargo)).collect(),
+            trace_state: extracted.trace_state.into(),
+            baggage: cargos.filter_map(|cargo| self.uid.show(cargo)).collect(),
         }
     }
 
     fn resolve(&self, _index: u16) -> Option<Baggage> {
         None
     }
-}
 
-/// The `traceparent`: `None` without exactly one that is valid.
-pub fn read_trace_parent(headers: &Headers<'_>) -> Option<TraceParent> {
-    let mut lines = headers.clone().filter(|header| header.is("traceparent"));
-    let line = lines.next()?;
-    match lines.next() {
-        Some(_) => None,
-        None => TraceParent::parse(line.value),
+    fn refused(&self) -> Vec<(&'static str, u64)> {
+        let refused = &self.refused;
+        [
+            ("trace_parent_illegal", &refused.trace_parent_illegal),
+            ("trace_parent_several", &refused.trace_parent_several),
+            ("trace_state_illegal", &refused.trace_state_illegal),
+        ]
+        .map(|(name, counter)| (name, counter.load(Ordering::Relaxed)))
+        .into()
     }
 }
 
-/// The `tracestate`, which belongs to the `traceparent` and counts for nothing without it.
-pub fn read_trace_state(headers: &Headers<'_>) -> String {
-    if read_trace_parent(headers).is_none() {
-        return String::new();
-    }
-    let lines = headers.clone().filter(|header| header.is("tracestate"));
-    trace_state::read(lines.map(|header| header.value))
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::cargo::Cargo;
+use super::cargo::{Cargo, Label};
 
 /// The key of the baggage that this is about.
 const KEY: &str = "x-live-uid";

@@ -1,12 +1,25 @@
 //! What the mapping gets to see of a request.
 
+use lanewire_mapping::map::{ContextReader, RequestContext};
+use lanewire_mapping::propagation::{
+    AutoDetect, AutoPropagation, Compat, Format, Label, PropagationConfig, PropagationReader, Uid,
+    UidKey, UidKeyError,
+};
+use lanewire_mapping::protocol::http1::Headers;
 use proptest::prelude::*;
 
-use super::{head, headers};
-use crate::map::{ContextReader, RequestContext};
-use crate::propagation::{AutoDetect, Compat, Format, PropagationReader, Uid, UidKey, UidKeyError};
-
 const PARENT: &str = "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+/// Header fields of these lines, as a request has them.
+fn head(lines: &[&str]) -> Vec<u8> {
+    let mut head: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+    head.push_str("\r\n");
+    head.into_bytes()
+}
+
+fn headers(head: &[u8]) -> Headers<'_> {
+    Headers::new(head)
+}
 
 fn read(reader: &PropagationReader, lines: &[&str]) -> RequestContext {
     reader.read(headers(&head(lines)))
@@ -37,16 +50,32 @@ fn a_tracestate_counts_beside_one_valid_traceparent_only() {
 }
 
 #[test]
+fn what_is_refused_is_counted_by_its_reason() {
+    let reader = PropagationReader::default();
+    read(&reader, &[PARENT, "tracestate: a=1"]);
+    assert!(reader.refused().iter().all(|(_, count)| *count == 0));
+    read(&reader, &["traceparent: 00-0-0-00", "tracestate: B=2"]);
+    read(&reader, &[PARENT, PARENT]);
+    read(&reader, &[PARENT, PARENT]);
+    for _ in 0..3 {
+        read(&reader, &[PARENT, "tracestate: B=2"]);
+    }
+    let expected = [
+        ("trace_parent_illegal", 1),
+        ("trace_parent_several", 2),
+        ("trace_state_illegal", 3),
+    ];
+    assert_eq!(reader.refused(), expected);
+}
+
+#[test]
 fn an_index_is_known_to_nobody() {
     assert_eq!(PropagationReader::default().resolve(7), None);
 }
 
 /// What spans show of these two keys.
 fn shown(uid: Uid, value: &str) -> Vec<(String, Vec<String>)> {
-    let reader = PropagationReader {
-        uid,
-        ..PropagationReader::default()
-    };
+    let reader = PropagationReader::new(AutoPropagation::default(), uid);
     let line = format!("baggage: x-live-uid={value},x-lane-code=gray");
     read(&reader, &[&line]).baggage
 }
@@ -95,20 +124,25 @@ fn a_short_secret_is_refused() {
 fn a_carrier_has_the_account_whatever_spans_show() {
     let head = head(&["baggage: x-live-uid=7"]);
     let carrier = PropagationReader::default().carrier(headers(&head));
-    assert_eq!(carrier.get_cargo("x-live-uid").unwrap().value(), "7");
+    assert_eq!(carrier.get("x-live-uid").unwrap().value(), "7");
+}
+
+fn detecting_all(format: Format, compat: Compat, uid: Uid) -> PropagationReader {
+    let config = PropagationConfig {
+        format,
+        auto_detect: AutoDetect::All,
+        compat,
+        ..PropagationConfig::default()
+    };
+    PropagationReader::new(AutoPropagation::new(&config).unwrap(), uid)
 }
 
 fn readers() -> impl Iterator<Item = PropagationReader> {
     let formats = [Format::W3c, Format::Live].into_iter();
     formats.flat_map(|format| {
-        [Compat::W3c, Compat::Joylive].map(|compat| PropagationReader {
-            format,
-            auto_detect: AutoDetect::All,
-            compat,
-            uid: Uid::Hashed {
-                key: UidKey::new([7; 16]).unwrap(),
-            },
-            ..PropagationReader::default()
+        [Compat::W3c, Compat::Joylive].map(|compat| {
+            let key = UidKey::new([7; 16]).unwrap();
+            detecting_all(format, compat, Uid::Hashed { key })
         })
     })
 }
@@ -136,7 +170,7 @@ proptest! {
 
     #[test]
     fn an_account_that_is_off_is_never_shown(text in r"[-=,;%\[\]| 0-9a-f]{0,40}") {
-        let reader = PropagationReader { auto_detect: AutoDetect::All, ..Default::default() };
+        let reader = detecting_all(Format::W3c, Compat::W3c, Uid::Off);
         let lines = [format!("baggage: x-live-uid={text}"), format!("X-Live-Uid: {text}")];
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         let context = read(&reader, &lines);
