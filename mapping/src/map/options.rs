@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::protocol::http1::Headers;
 
-/// Baggage: keys in lower case, each with its values in order.
+/// Baggage: keys as configured, or in lower case where only a prefix is; each with its values in order.
 pub type Baggage = Vec<(String, Vec<String>)>;
 
 /// What the header fields of a request say beside its trace and span id.
