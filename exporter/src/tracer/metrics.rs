@@ -3,6 +3,7 @@
 use anyhow::Context;
 use lanewire_kernel::Counters;
 use lanewire_mapping::assemble::Counters as Assembled;
+use lanewire_mapping::map::ContextReader;
 
 use crate::telemetry::Registry;
 
@@ -27,7 +28,12 @@ impl Metrics {
             .context("reading the programs' counters")
     }
 
-    pub(super) fn update(&mut self, assembled: &Assembled, malformed: u64) -> anyhow::Result<()> {
+    pub(super) fn update(
+        &mut self,
+        assembled: &Assembled,
+        context: &dyn ContextReader,
+        malformed: u64,
+    ) -> anyhow::Result<()> {
         for (kind, total) in self
             .kernel
             .read()
@@ -45,6 +51,16 @@ impl Metrics {
                     "1",
                     "What became of records on their way to spans",
                     &[("event", event)],
+                )
+                .set_total(total);
+        }
+        for (reason, total) in context.counters() {
+            self.registry
+                .counter(
+                    "lanewire.propagation.discarded",
+                    "1",
+                    "Propagated context that was not read, by reason",
+                    &[("reason", reason)],
                 )
                 .set_total(total);
         }

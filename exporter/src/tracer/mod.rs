@@ -107,6 +107,7 @@ fn run(
     output: impl Output,
     stop: &AtomicBool,
 ) -> anyhow::Result<()> {
+    let context = Arc::clone(&options.map.context);
     let work = RefCell::new(Work {
         assembler: Assembler::new(options.limits, options.map, clock::offset()),
         output,
@@ -133,7 +134,7 @@ fn run(
             if housekeeping.elapsed() >= HOUSEKEEPING {
                 housekeeping = Instant::now();
                 work.assembler.set_clock_offset(clock::offset());
-                metrics.update(work.assembler.counters(), work.malformed)?;
+                metrics.update(work.assembler.counters(), &*context, work.malformed)?;
             }
             drop(work);
             std::thread::sleep(POLL);
@@ -149,7 +150,7 @@ fn run(
     let work = &mut *work;
     work.assembler.flush(&mut work.spans);
     work.hand_out();
-    metrics.update(work.assembler.counters(), work.malformed)?;
+    metrics.update(work.assembler.counters(), &*context, work.malformed)?;
     Ok(())
 }
 

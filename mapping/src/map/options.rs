@@ -26,6 +26,11 @@ pub trait ContextReader: Send + Sync {
 
     /// The baggage that an index stands for, or `None` if nobody here knows it. Never asked for 0.
     fn resolve(&self, index: u16) -> Option<Baggage>;
+
+    /// What it had to discard so far, by reason, for export.
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
 }
 
 /// Names peers that no agent traces, so that a service graph has a node for them.

@@ -1,69 +1,144 @@
-//! One key of the baggage.
+//! One key and its values: the smallest thing that travels.
+
+use std::fmt;
 
 use super::bracket;
-use super::format::Compat;
 
-/// A key and its values in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cargo {
+/// Read access to a key and its values.
+pub trait Label {
+    /// The key.
+    fn key(&self) -> &str;
+    /// All values, in the order they were added.
+    fn values(&self) -> &[String];
+
+    /// The value that routing uses: the first, or `None` without any.
+    fn first_value(&self) -> Option<&str> {
+        self.values().first().map(String::as_str)
+    }
+
+    /// All values in one text: the bracket form of [`bracket::join`].
+    fn value(&self) -> String {
+        bracket::join(self.values())
+    }
+}
+
+/// A key with an ordered list of values.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Tag {
     key: String,
     values: Vec<String>,
 }
 
-impl Cargo {
-    /// A cargo without values, which is not the same as none.
+impl Tag {
+    /// A tag without values.
     pub fn new(key: impl Into<String>) -> Self {
         Self {
             key: key.into(),
             values: Vec::new(),
         }
     }
+}
 
-    /// The key as it was configured or read.
-    pub fn key(&self) -> &str {
+impl Label for Tag {
+    fn key(&self) -> &str {
         &self.key
     }
 
-    /// The values in the order in which they were added.
-    pub fn values(&self) -> &[String] {
+    fn values(&self) -> &[String] {
         &self.values
     }
+}
 
-    /// The first value: what routing goes by.
-    pub fn first_value(&self) -> Option<&str> {
-        self.values.first().map(String::as_str)
+/// A tag that crosses hops.
+///
+/// ```
+/// use lanewire_mapping::propagation::{Cargo, Label};
+///
+/// let mut cell = Cargo::new("x-live-cell");
+/// cell.add("c1");
+/// cell.add("c2");
+/// cell.add("c1");
+/// assert_eq!(cell.first_value(), Some("c1"));
+/// assert_eq!(cell.value(), "[c1|c2]");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Cargo {
+    tag: Tag,
+    properties: String,
+}
+
+impl Cargo {
+    /// A cargo without values.
+    pub fn new(key: impl Into<String>) -> Self {
+        Self {
+            tag: Tag::new(key),
+            properties: String::new(),
+        }
     }
 
-    /// All values in one text, in the form of [`bracket::join`].
-    pub fn value(&self) -> String {
-        bracket::join(self.values.iter().map(String::as_str))
+    /// A cargo with these values; repeated ones are kept once.
+    pub fn with_values<V: Into<String>>(
+        key: impl Into<String>,
+        values: impl IntoIterator<Item = V>,
+    ) -> Self {
+        let mut cargo = Self::new(key);
+        cargo.extend(values);
+        cargo
     }
 
-    /// Adds a value, unless the very same is there already.
+    /// A cargo with these values as they are, repeated ones included: what joylive-agent reads.
+    pub(crate) fn verbatim(key: impl Into<String>, values: Vec<String>) -> Self {
+        let mut cargo = Self::new(key);
+        cargo.tag.values = values;
+        cargo
+    }
+
+    /// Adds a value, unless the same one (case-sensitive) is there already.
     pub fn add(&mut self, value: impl Into<String>) {
         let value = value.into();
-        if !self.values.contains(&value) {
-            self.values.push(value);
+        if !self.tag.values.contains(&value) {
+            self.tag.values.push(value);
         }
     }
 
-    /// Adds the values of one list that was read. In joylive a list that is the first of its key
-    /// is taken as it stands, with what comes twice in it.
-    pub(super) fn add_list<'a>(
-        &mut self,
-        values: impl IntoIterator<Item = &'a str>,
-        compat: Compat,
-    ) {
-        let as_it_stands = compat == Compat::Joylive && self.values.is_empty();
+    /// The W3C Baggage properties as they were read, without the first `;`; empty if none.
+    pub fn properties(&self) -> &str {
+        &self.properties
+    }
+
+    pub(crate) fn set_properties(&mut self, properties: &str) {
+        self.properties = properties.to_owned();
+    }
+
+    /// Takes over the other's values, and its properties if this one has none.
+    pub(crate) fn merge(&mut self, other: Cargo) {
+        self.extend(other.tag.values);
+        if self.properties.is_empty() {
+            self.properties = other.properties;
+        }
+    }
+}
+
+impl<V: Into<String>> Extend<V> for Cargo {
+    fn extend<I: IntoIterator<Item = V>>(&mut self, values: I) {
         for value in values {
-            if as_it_stands || self.values.iter().all(|own| own != value) {
-                self.values.push(value.to_owned());
-            }
+            self.add(value);
         }
     }
+}
 
-    /// The key and the values.
-    pub fn into_parts(self) -> (String, Vec<String>) {
-        (self.key, self.values)
+impl Label for Cargo {
+    fn key(&self) -> &str {
+        self.tag.key()
+    }
+
+    fn values(&self) -> &[String] {
+        self.tag.values()
+    }
+}
+
+impl fmt::Display for Cargo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.key(), self.value())
     }
 }

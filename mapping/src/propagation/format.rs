@@ -1,35 +1,238 @@
-//! What the configuration says about formats.
+//! The propagation of carriers, in every form, and what it is configured with.
 
-/// How the baggage stands in a request.
+use std::borrow::Cow;
+
+use super::cargo::Cargo;
+use super::carrier::Carrier;
+use super::header::{HeaderReader, HeaderWriter};
+use super::location::Location;
+use super::request_context::RequestContext;
+use super::require::{CargoRequire, CargoRequires, LiveCargoRequire, RequireError};
+use super::require::{DEFAULT_KEYS, DEFAULT_PREFIXES};
+use super::{baggage, live};
+
+/// How keys look on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// W3C Baggage: all keys in `baggage`.
+    /// W3C Baggage.
     #[default]
     W3c,
-    /// One header for each key, as joylive has it.
+    /// One header to a key.
     Live,
 }
 
-/// Whether formats are read that are not the configured one.
+/// Which formats are read besides the configured one. What is written never depends on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AutoDetect {
-    /// Only the configured format.
+    /// None.
     #[default]
     None,
-    /// The configured format, then the others, until one gives an allowed key.
+    /// The configured one, then the others; the first that gives an allowed key is the last.
     First,
-    /// Every format; the values of a key are merged.
+    /// Every one; values of one key are merged.
     All,
 }
 
-/// Whose reading counts where joylive and the standards differ.
+/// Whose behaviour is followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compat {
-    /// W3C Baggage and RFC 9110.
+    /// The standards'.
     #[default]
     W3c,
-    /// What joylive-agent reads: percent signs and properties belong to the value, the first
-    /// `baggage` line with an allowed key is the last one read, names of headers have case, and a
-    /// value that comes twice in one list counts twice.
+    /// joylive-agent's: no percent-coding, members appended, only the first `baggage` line that
+    /// has a key, names with case. Only what would break HTTP itself is left out.
     Joylive,
+}
+
+/// What a write did.
+#[must_use]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Keys written; of a copy of `baggage`, members.
+    pub keys: usize,
+    /// Members or headers left out: over a limit, or not to be said in the format. To be counted.
+    pub dropped: usize,
+}
+
+/// What crosses hops, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PropagationConfig {
+    /// The format that is written, and read first.
+    pub format: Format,
+    /// Which other formats are read.
+    pub auto_detect: AutoDetect,
+    /// Keys carried by their whole name.
+    pub keys: Vec<String>,
+    /// Keys carried by how they start.
+    pub prefixes: Vec<String>,
+    /// Whose behaviour is followed.
+    pub compat: Compat,
+}
+
+impl Default for PropagationConfig {
+    fn default() -> Self {
+        Self {
+            format: Format::W3c,
+            auto_detect: AutoDetect::None,
+            keys: DEFAULT_KEYS.map(str::to_owned).into(),
+            prefixes: DEFAULT_PREFIXES.map(str::to_owned).into(),
+            compat: Compat::W3c,
+        }
+    }
+}
+
+/// Carries carriers over a hop.
+pub trait Propagation {
+    /// Writes a carrier.
+    fn write(&self, carrier: &Carrier, writer: &mut dyn HeaderWriter) -> Written;
+
+    /// Writes a carrier, and where the call comes from.
+    fn write_for(
+        &self,
+        carrier: &Carrier,
+        location: &Location,
+        writer: &mut dyn HeaderWriter,
+    ) -> Written;
+
+    /// Copies from one message to another what may cross.
+    fn copy(&self, reader: &dyn HeaderReader, writer: &mut dyn HeaderWriter) -> Written;
+
+    /// Reads into a carrier, merging; how many allowed keys were found.
+    fn read(&self, carrier: &mut Carrier, reader: &dyn HeaderReader) -> usize;
+
+    /// Writes the carrier of the current [`RequestContext`]; nothing without one.
+    fn write_current(&self, writer: &mut dyn HeaderWriter) -> Written {
+        RequestContext::get()
+            .map(|request| request.with_carrier(|carrier| self.write(carrier, writer)))
+            .unwrap_or_default()
+    }
+}
+
+/// The propagation that a [`PropagationConfig`] describes.
+///
+/// ```
+/// use lanewire_mapping::propagation::*;
+///
+/// let auto = AutoPropagation::new(&PropagationConfig {
+///     auto_detect: AutoDetect::First,
+///     ..PropagationConfig::default()
+/// })?;
+/// let incoming = HeaderList::with_lines(Medium::Header, [("X-Lane-Code", "gray")]);
+/// let mut carrier = Carrier::new();
+/// assert_eq!(auto.read(&mut carrier, &incoming), 1);
+///
+/// let mut outgoing = HeaderList::new(Medium::Header);
+/// assert_eq!(auto.write(&carrier, &mut outgoing).dropped, 0);
+/// assert_eq!(outgoing.get("baggage").as_deref(), Some("x-lane-code=gray"));
+/// # Ok::<(), RequireError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AutoPropagation {
+    requires: CargoRequires,
+    format: Format,
+    auto_detect: AutoDetect,
+    compat: Compat,
+}
+
+impl AutoPropagation {
+    /// By configuration.
+    ///
+    /// # Errors
+    /// A key or prefix that cannot be carried.
+    pub fn new(config: &PropagationConfig) -> Result<Self, RequireError> {
+        let require = LiveCargoRequire::new(config.keys.clone(), config.prefixes.clone());
+        let requires = CargoRequires::new([&require as &dyn CargoRequire])?;
+        Ok(Self::with_requires(requires, config))
+    }
+
+    /// With requirements of one's own in the place of the configured keys and prefixes.
+    pub fn with_requires(requires: CargoRequires, config: &PropagationConfig) -> Self {
+        Self {
+            requires,
+            format: config.format,
+            auto_detect: config.auto_detect,
+            compat: config.compat,
+        }
+    }
+
+    /// Which keys may cross.
+    pub fn requires(&self) -> &CargoRequires {
+        &self.requires
+    }
+
+    pub(super) fn format(&self) -> Format {
+        self.format
+    }
+
+    fn read_format(&self, format: Format, carrier: &mut Carrier, r: &dyn HeaderReader) -> usize {
+        match format {
+            Format::W3c => baggage::read(&self.requires, self.compat, carrier, r),
+            Format::Live => live::read(&self.requires, self.compat, carrier, r),
+        }
+    }
+
+    fn write_cargos<'c>(
+        &self,
+        cargos: impl Iterator<Item = Cow<'c, Cargo>>,
+        writer: &mut dyn HeaderWriter,
+    ) -> Written {
+        match self.format {
+            Format::W3c => baggage::write(self.compat, cargos, writer),
+            Format::Live => live::write(cargos, writer),
+        }
+    }
+}
+
+impl Propagation for AutoPropagation {
+    fn write(&self, carrier: &Carrier, writer: &mut dyn HeaderWriter) -> Written {
+        self.write_cargos(carrier.iter().map(Cow::Borrowed), writer)
+    }
+
+    fn write_for(
+        &self,
+        carrier: &Carrier,
+        location: &Location,
+        writer: &mut dyn HeaderWriter,
+    ) -> Written {
+        // The location's word on a key is the later one: it wins.
+        let cargos = carrier
+            .iter()
+            .filter(|cargo| !location.has(cargo))
+            .map(Cow::Borrowed);
+        self.write_cargos(cargos.chain(location.cargos().map(Cow::Owned)), writer)
+    }
+
+    fn copy(&self, reader: &dyn HeaderReader, writer: &mut dyn HeaderWriter) -> Written {
+        let formats: &[Format] = match (self.auto_detect, self.format) {
+            (AutoDetect::None, Format::W3c) => &[Format::W3c],
+            (AutoDetect::None, Format::Live) => &[Format::Live],
+            _ => &[Format::W3c, Format::Live],
+        };
+        // A copy is of a message that is passed on: what it had in each format, it keeps.
+        formats.iter().fold(Written::default(), |sum, format| {
+            let one = match format {
+                Format::W3c => baggage::copy(self.compat, reader, writer),
+                Format::Live => live::copy(&self.requires, self.compat, reader, writer),
+            };
+            Written {
+                keys: sum.keys + one.keys,
+                dropped: sum.dropped + one.dropped,
+            }
+        })
+    }
+
+    fn read(&self, carrier: &mut Carrier, reader: &dyn HeaderReader) -> usize {
+        let other = match self.format {
+            Format::W3c => Format::Live,
+            Format::Live => Format::W3c,
+        };
+        let first = self.read_format(self.format, carrier, reader);
+        // joylive-agent with FIRST goes on from Live to nothing.
+        let no_other = self.compat == Compat::Joylive && self.format == Format::Live;
+        match self.auto_detect {
+            AutoDetect::None => first,
+            AutoDetect::First if first > 0 || no_other => first,
+            AutoDetect::First | AutoDetect::All => first + self.read_format(other, carrier, reader),
+        }
+    }
 }

@@ -1,30 +1,44 @@
-//! What crosses a hop beside the ids of the trace: the baggage of multi-live units and lanes.
+//! What crosses a hop: the trace context, and the keys of multi-live units and traffic lanes.
 //!
-//! A [`PropagationReader`] reads a [`Carrier`] from the header fields of a request: each [`Cargo`]
-//! is a key that a [`CargoRequire`] wants, with its values. `traceparent` and `tracestate` are
-//! those of W3C Trace Context level 2, `baggage` is that of W3C Baggage.
+//! A [`Carrier`] holds [`Cargo`]s, one to a key. A [`Propagation`] reads it from and writes it to
+//! headers, attachments or properties, in the W3C Baggage format or the Live format (one header
+//! to a key). [`RequestContext`] holds the carrier of the current request, and the propagators of
+//! this module plug into OpenTelemetry. [`AutoPropagation::extract_http`] reads a whole head.
 
-mod auto;
-mod baggage;
 pub mod bracket;
+
+mod baggage;
 mod cargo;
 mod carrier;
+mod extract;
 mod format;
+mod header;
 mod live;
+mod location;
+mod otel;
 mod reader;
+mod request_context;
 mod require;
-#[cfg(test)]
-mod tests;
-mod trace_parent;
+mod syntax;
+mod trace_context;
 mod trace_state;
 mod uid;
 
-pub use cargo::Cargo;
+pub use baggage::{BAGGAGE, MAX_BYTES, MAX_MEMBERS};
+pub use cargo::{Cargo, Label, Tag};
 pub use carrier::Carrier;
-pub use format::{AutoDetect, Compat, Format};
-pub use reader::{PropagationReader, read_trace_parent, read_trace_state};
+pub use extract::Extracted;
+pub use format::{
+    AutoDetect, AutoPropagation, Compat, Format, Propagation, PropagationConfig, Written,
+};
+pub use header::{HeaderList, HeaderReader, HeaderWriter, Lines, Medium};
+pub use location::Location;
+pub use otel::{AutoPropagator, LivePropagator, W3cBaggagePropagator};
+pub use reader::PropagationReader;
+pub use request_context::{RequestContext, Scope, Snapshot};
 pub use require::{
     CargoRequire, CargoRequires, DEFAULT_KEYS, DEFAULT_PREFIXES, LiveCargoRequire, RequireError,
 };
-pub use trace_parent::TraceParent;
+pub use trace_context::{RANDOM, SAMPLED, TRACEPARENT, TraceContext, TraceParentError};
+pub use trace_state::{TRACESTATE, TraceState, TraceStateError};
 pub use uid::{Uid, UidKey, UidKeyError};

@@ -1,8 +1,10 @@
 //! Which keys are carried.
 
-use std::fmt;
+use std::borrow::Cow;
 
-/// The keys that are carried unless the configuration names others.
+use super::syntax;
+
+/// The keys carried unless configured otherwise.
 pub const DEFAULT_KEYS: [&str; 5] = [
     "x-live-space-id",
     "x-live-rule-id",
@@ -11,121 +13,184 @@ pub const DEFAULT_KEYS: [&str; 5] = [
     "x-lane-code",
 ];
 
-/// The prefixes of further such keys.
+/// The prefixes carried unless configured otherwise.
 pub const DEFAULT_PREFIXES: [&str; 3] = ["x-live-", "x-lane-", "x-service-"];
 
-/// Says which keys are carried.
-pub trait CargoRequire: Send + Sync {
-    /// Whether a key is carried. It is compared as it stands.
-    fn matches(&self, key: &str) -> bool;
+/// Names the keys that somebody needs carried.
+pub trait CargoRequire {
+    /// Keys carried by their whole name.
+    fn names(&self) -> &[String];
 
-    /// The same for the name of a header, which has no case (RFC 9110 section 5.1).
-    fn matches_header(&self, name: &str) -> bool {
-        self.matches(&name.to_ascii_lowercase())
-    }
-}
+    /// Keys carried by how they start.
+    fn prefixes(&self) -> &[String];
 
-/// Several requirements: a key is carried if any of them wants it. Without one, none is.
-#[derive(Default)]
-pub struct CargoRequires(Vec<Box<dyn CargoRequire>>);
-
-impl CargoRequires {
-    /// Adds a requirement.
-    #[must_use]
-    pub fn with(mut self, require: impl CargoRequire + 'static) -> Self {
-        self.0.push(Box::new(require));
-        self
-    }
-}
-
-impl CargoRequire for CargoRequires {
+    /// Whether this key (case-sensitive) is carried.
     fn matches(&self, key: &str) -> bool {
-        self.0.iter().any(|require| require.matches(key))
-    }
-
-    fn matches_header(&self, name: &str) -> bool {
-        self.0.iter().any(|require| require.matches_header(name))
+        self.names().iter().any(|name| name == key)
+            || self.prefixes().iter().any(|p| key.starts_with(p.as_str()))
     }
 }
 
-impl fmt::Debug for CargoRequires {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CargoRequires({})", self.0.len())
-    }
+/// A requirement that cannot be met.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequireError {
+    /// It would carry every header there is.
+    #[error(
+        "an empty prefix would carry every header; remove it or write a prefix such as `x-live-`"
+    )]
+    EmptyPrefix,
+    /// It can be neither a header's name nor a baggage key.
+    #[error("`{0}` is no header name (RFC 9110 token); use letters, digits and dashes")]
+    NotAToken(String),
 }
 
-/// The names and prefixes of the configuration.
+/// The keys of multi-live units and lanes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveCargoRequire {
     names: Vec<String>,
     prefixes: Vec<String>,
 }
 
-/// Why names and prefixes are refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RequireError {
-    /// Such a key cannot be sent.
-    #[error(
-        "the name {at} (counted from 1) of the keys to carry is empty: remove it or give it a name"
-    )]
-    EmptyName {
-        /// Which name it is, counted from 1.
-        at: usize,
-    },
-    /// It would match every header there is, cookies and credentials too.
-    #[error(
-        "the prefix {at} (counted from 1) of the keys to carry is empty and would carry every header: \
-         remove it or give it a text, such as `x-live-`"
-    )]
-    EmptyPrefix {
-        /// Which prefix it is, counted from 1.
-        at: usize,
-    },
-}
-
 impl LiveCargoRequire {
-    /// Carries the keys with one of these names and those that start with one of these prefixes.
-    ///
-    /// # Errors
-    /// If a name or a prefix is empty or blank.
-    pub fn new(
-        names: impl IntoIterator<Item = impl Into<String>>,
-        prefixes: impl IntoIterator<Item = impl Into<String>>,
-    ) -> Result<Self, RequireError> {
-        let names: Vec<String> = names.into_iter().map(Into::into).collect();
-        let prefixes: Vec<String> = prefixes.into_iter().map(Into::into).collect();
-        let blank = |texts: &[String]| texts.iter().position(|text| text.trim().is_empty());
-        if let Some(at) = blank(&names) {
-            return Err(RequireError::EmptyName { at: at + 1 });
-        }
-        if let Some(at) = blank(&prefixes) {
-            return Err(RequireError::EmptyPrefix { at: at + 1 });
-        }
-        Ok(Self { names, prefixes })
+    /// These keys and prefixes in the place of the default ones.
+    pub fn new(names: Vec<String>, prefixes: Vec<String>) -> Self {
+        Self { names, prefixes }
     }
 }
 
 impl Default for LiveCargoRequire {
     fn default() -> Self {
         Self {
-            names: DEFAULT_KEYS.map(String::from).to_vec(),
-            prefixes: DEFAULT_PREFIXES.map(String::from).to_vec(),
+            names: DEFAULT_KEYS.map(str::to_owned).into(),
+            prefixes: DEFAULT_PREFIXES.map(str::to_owned).into(),
         }
     }
 }
 
 impl CargoRequire for LiveCargoRequire {
-    fn matches(&self, key: &str) -> bool {
-        self.names.iter().any(|name| name == key)
-            || self.prefixes.iter().any(|prefix| key.starts_with(prefix))
+    fn names(&self) -> &[String] {
+        &self.names
     }
 
-    fn matches_header(&self, name: &str) -> bool {
-        let starts = |prefix: &String| {
-            let start = name.as_bytes().get(..prefix.len());
-            start.is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
-        };
-        self.names.iter().any(|own| own.eq_ignore_ascii_case(name))
-            || self.prefixes.iter().any(starts)
+    fn prefixes(&self) -> &[String] {
+        &self.prefixes
+    }
+}
+
+/// The union of several requirements.
+///
+/// ```
+/// use lanewire_mapping::propagation::{CargoRequire, CargoRequires, LiveCargoRequire};
+///
+/// let mine = LiveCargoRequire::new(vec!["x-tenant".into()], vec![]);
+/// let all = CargoRequires::new([&LiveCargoRequire::default() as &dyn CargoRequire, &mine])?;
+/// assert!(all.matches("x-tenant") && all.matches("x-lane-code"));
+/// assert!(!all.matches("X-Lane-Code"));
+/// assert_eq!(all.canonical("X-Lane-Code").as_deref(), Some("x-lane-code"));
+/// # Ok::<(), lanewire_mapping::propagation::RequireError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CargoRequires {
+    names: Vec<String>,
+    prefixes: Vec<String>,
+}
+
+impl CargoRequires {
+    /// Joins requirements.
+    ///
+    /// # Errors
+    /// An empty prefix, or a name or prefix that no header could have.
+    pub fn new<'a>(
+        requires: impl IntoIterator<Item = &'a dyn CargoRequire>,
+    ) -> Result<Self, RequireError> {
+        let (mut names, mut prefixes) = (Vec::new(), Vec::new());
+        for require in requires {
+            for prefix in require.prefixes() {
+                if prefix.is_empty() {
+                    return Err(RequireError::EmptyPrefix);
+                }
+                push_token(&mut prefixes, prefix)?;
+            }
+            for name in require.names() {
+                push_token(&mut names, name)?;
+            }
+        }
+        Ok(Self { names, prefixes })
+    }
+
+    /// The key that a header's name stands for, compared without regard to case (RFC 9110).
+    ///
+    /// It is spelt as configured, and in lower case where a prefix leaves the spelling open, since
+    /// keys are case-sensitive everywhere but in header names.
+    pub fn canonical<'n>(&self, name: &'n str) -> Option<Cow<'n, str>> {
+        if let Some(known) = self.names.iter().find(|n| n.eq_ignore_ascii_case(name)) {
+            return Some(if known == name {
+                Cow::Borrowed(name)
+            } else {
+                Cow::Owned(known.clone())
+            });
+        }
+        let prefix = self.prefixes.iter().find(|p| {
+            name.len() >= p.len() && name.as_bytes()[..p.len()].eq_ignore_ascii_case(p.as_bytes())
+        })?;
+        let rest = name.get(prefix.len()..)?;
+        if name.starts_with(prefix.as_str()) && !rest.bytes().any(|b| b.is_ascii_uppercase()) {
+            return Some(Cow::Borrowed(name));
+        }
+        Some(Cow::Owned(format!("{prefix}{}", rest.to_ascii_lowercase())))
+    }
+}
+
+impl Default for CargoRequires {
+    fn default() -> Self {
+        let LiveCargoRequire { names, prefixes } = LiveCargoRequire::default();
+        Self { names, prefixes }
+    }
+}
+
+impl CargoRequire for CargoRequires {
+    fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    fn prefixes(&self) -> &[String] {
+        &self.prefixes
+    }
+}
+
+fn push_token(list: &mut Vec<String>, text: &str) -> Result<(), RequireError> {
+    if !syntax::is_token(text) {
+        return Err(RequireError::NotAToken(text.to_owned()));
+    }
+    if !list.iter().any(|t| t == text) {
+        list.push(text.to_owned());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn joined(name: &str, prefix: &str) -> Result<CargoRequires, RequireError> {
+        let require = LiveCargoRequire::new(vec![name.into()], vec![prefix.into()]);
+        CargoRequires::new([&require as &dyn CargoRequire])
+    }
+
+    #[test]
+    fn an_empty_prefix_is_refused() {
+        assert_eq!(joined("a", ""), Err(RequireError::EmptyPrefix));
+        assert_eq!(
+            joined("a b", "x-"),
+            Err(RequireError::NotAToken("a b".into()))
+        );
+    }
+
+    #[test]
+    fn header_names_take_the_configured_spelling() {
+        let requires = joined("X-Tenant", "X-My-").expect("both are tokens");
+        assert_eq!(requires.canonical("x-tenant").as_deref(), Some("X-Tenant"));
+        assert_eq!(requires.canonical("x-my-KEY").as_deref(), Some("X-My-key"));
+        assert_eq!(requires.canonical("x-mü-ü"), None);
     }
 }

@@ -1,0 +1,133 @@
+//! `traceparent` and `tracestate`, level 2.
+
+use lanewire_mapping::propagation::*;
+use proptest::prelude::*;
+
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const SPAN: &str = "00f067aa0ba902b7";
+
+#[test]
+fn a_traceparent_is_followed_or_refused_for_a_reason() {
+    use TraceParentError::{ForbiddenVersion, Malformed, ZeroId};
+    let zero = "0".repeat(32);
+    let upper = TRACE.to_uppercase();
+    for (header, expected) in [
+        (format!("00-{TRACE}-{SPAN}-01"), Ok(1)),
+        (format!(" 00-{TRACE}-{SPAN}-03\t"), Ok(3)),
+        (format!("00-{TRACE}-{SPAN}-ff"), Ok(3)),
+        (format!("00-{TRACE}-{SPAN}-01-"), Err(Malformed)),
+        (format!("00-{TRACE}-{SPAN}-01-what"), Err(Malformed)),
+        (format!("01-{TRACE}-{SPAN}-02"), Ok(2)),
+        (
+            format!("cc-{TRACE}-{SPAN}-01-what-the-future-will-be-like"),
+            Ok(1),
+        ),
+        (format!("cc-{TRACE}-{SPAN}-01.what"), Err(Malformed)),
+        (format!("ff-{TRACE}-{SPAN}-01"), Err(ForbiddenVersion)),
+        (format!("00-{zero}-{SPAN}-01"), Err(ZeroId)),
+        (format!("00-{TRACE}-0000000000000000-01"), Err(ZeroId)),
+        (format!("00-{upper}-{SPAN}-01"), Err(Malformed)),
+        (format!("00-{TRACE}-{SPAN}-0"), Err(Malformed)),
+        (format!("00-{TRACE}-{SPAN}-.0"), Err(Malformed)),
+        (format!("00_{TRACE}_{SPAN}_01"), Err(Malformed)),
+        (String::new(), Err(Malformed)),
+    ] {
+        let parsed = header.parse::<TraceContext>();
+        assert_eq!(parsed.map(|c| c.flags()), expected, "{header}");
+        if let Ok(context) = parsed {
+            let written = format!("00-{TRACE}-{SPAN}-{:02x}", context.flags());
+            assert_eq!(context.to_string(), written);
+        }
+    }
+}
+
+#[test]
+fn two_traceparents_mean_a_new_trace() {
+    let header = format!("00-{TRACE}-{SPAN}-01");
+    assert_eq!(TraceContext::from_headers([]), Ok(None));
+    assert_eq!(
+        TraceContext::from_headers([header.as_str(), header.as_str()]),
+        Err(TraceParentError::Several)
+    );
+}
+
+#[test]
+fn minted_ids_are_marked_random_and_continued_ones_keep_their_mark() {
+    let read: TraceContext = format!("00-{TRACE}-{SPAN}-01").parse().expect("legal");
+    let minted = TraceContext::minted(read.trace_id(), read.span_id(), false).expect("not zero");
+    assert_eq!(minted.flags(), RANDOM);
+    let child = read.child(1_u64.into()).map(|c| c.flags());
+    assert_eq!(child, Some(SAMPLED));
+}
+
+#[test]
+fn any_illegal_member_discards_the_whole_tracestate() {
+    for header in [
+        "foo@=1,bar=2",
+        "@foo=1,bar=2",
+        "foo@@bar=1",
+        "foo@bar@baz=1",
+        "FOO=1",
+        "foo.bar=1",
+        "foo =1",
+        "foo=bar=baz",
+        "foo=,bar=3",
+        "foo",
+        "foo=a\u{1}b",
+        "foo=ü",
+    ] {
+        assert!(TraceState::from_headers([header]).is_err(), "{header}");
+    }
+    let z = |n| format!("{}=1", "z".repeat(n));
+    assert!(TraceState::from_headers([z(256).as_str()]).is_ok());
+    assert!(TraceState::from_headers([z(257).as_str()]).is_err());
+    let member = |n: usize| {
+        (0..n)
+            .map(|i| format!("k{i}=1"))
+            .collect::<Vec<_>>()
+            .join(",")
+    };
+    assert!(TraceState::from_headers([member(32).as_str()]).is_ok());
+    assert_eq!(
+        TraceState::from_headers([member(33).as_str()]),
+        Err(TraceStateError::TooMany)
+    );
+}
+
+#[test]
+fn an_inserted_member_comes_first_and_only_once() {
+    let mut state = TraceState::from_headers(["a=1,b=2"]).expect("legal");
+    assert_eq!(state.insert("b", "3"), Ok(()));
+    assert_eq!(state.as_str(), "b=3,a=1");
+    assert!(state.insert("B", "3").is_err());
+    let mut empty = TraceState::default();
+    assert_eq!(empty.insert("a", "1"), Ok(()));
+    assert_eq!(empty.as_str(), "a=1");
+}
+
+#[test]
+fn a_tracestate_without_a_followed_traceparent_says_nothing() {
+    let head: [(&str, &[u8]); 2] = [("traceparent", b"00-xx"), ("tracestate", b"a=1")];
+    let extracted = AutoPropagation::default().extract_http(head);
+    assert_eq!(extracted.trace, None);
+    assert_eq!(extracted.trace_error, Some(TraceParentError::Malformed));
+    assert!(extracted.trace_state.is_empty());
+}
+
+proptest! {
+    #[test]
+    fn no_header_makes_the_parsers_panic(text in any::<String>(), bytes in any::<Vec<u8>>()) {
+        let _ = text.parse::<TraceContext>();
+        let _ = TraceState::from_headers([text.as_str()]);
+        for name in ["traceparent", "TraceState", "baggage", "x-live-a", text.as_str()] {
+            let _ = AutoPropagation::default().extract_http([(name, bytes.as_slice())]);
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back(trace in 1..=u128::MAX, span in 1..=u64::MAX, flags in 0..4_u8) {
+        let context = TraceContext::new(trace.into(), span.into(), flags);
+        let context = context.expect("the ids are not zero");
+        prop_assert_eq!(context.to_string().parse(), Ok(context));
+    }
+}
