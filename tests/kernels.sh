@@ -74,3 +74,83 @@ kernel_of() {
     done < <(packages_of "$version" "$suite" | head -n 4)
     return 1
 }
+
+# The root file system of the machines: both programs, with the libraries they need, and busybox.
+make_root() {
+    local root="$work/root" program library
+    mkdir -p "$root"/{bin,dev,proc,sys,tmp}
+    cp "$(command -v busybox)" "$root/bin/busybox"
+    for program in "$BUILT/lanewire" "$BUILT/examples/check"; do
+        strip -o "$root/bin/${program##*/}" "$program"
+        while read -r library; do
+            mkdir -p "$root${library%/*}"
+            cp -Ln "$library" "$root$library"
+        done < <(ldd "$program" | grep -oE '/[^ ]+')
+    done
+    cat >"$root/init" <<'INIT'
+#!/bin/busybox sh
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t devtmpfs none /dev
+mount -t proc none /proc
+mount -t sysfs none /sys
+mount -t cgroup2 none /sys/fs/cgroup
+ip link set lo up
+if grep -qw refused /proc/cmdline; then
+    if lanewire run 2>&1; then
+        echo "not ok: lanewire run refuses"
+    else
+        echo "refused with $?"
+    fi
+else
+    check /bin/lanewire 2>&1
+fi
+poweroff -f
+INIT
+    chmod 755 "$root/init"
+    (cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) >"$work/root.cpio.gz"
+}
+
+# Boots a kernel, and shows what the machine prints.
+boot() {
+    local kernel="$1" mode="$2"
+    timeout "$BOOT_SECONDS" qemu-system-x86_64 -accel tcg -cpu max -smp 2 -m 1024 -nic none \
+        -display none -monitor none -serial stdio -no-reboot -kernel "$kernel" -initrd "$work/root.cpio.gz" \
+        -append "console=ttyS0 quiet loglevel=3 panic=-1 $mode" </dev/null | tr -d '\r'
+}
+
+# Did the machine print what it has to?
+as_expected() {
+    local log="$1" mode="$2" release="$3"
+    case "$mode" in
+    runs) grep -qx 'check: passed' "$log" ;;
+    refused) grep -qE '^refused with [1-9]' "$log" && grep -qF "kernel $release is too old" "$log" &&
+        grep -qE '[0-9.]+ or newer is needed' "$log" ;;
+    esac
+}
+
+make_root
+passed=0 failed=0 skipped=0
+while read -r version suite mode; do
+    [ -n "$version" ] || continue
+    [ $# -eq 0 ] || [[ " $* " == *" $version "* ]] || continue
+    if ! kernel="$(kernel_of "$version" "$suite")"; then
+        printf 'SKIP: no kernel %s: %s has none that can be downloaded\n' "$version" "$suite"
+        skipped=$((skipped + 1))
+        continue
+    fi
+    release="$(basename "$(dirname "$kernel")" | sed -E 's/^linux-(image|binary)-//')"
+    say "== $release"
+    started=$SECONDS
+    boot "$kernel" "$mode" | tee "$work/log" >&2 || true
+    if as_expected "$work/log" "$mode" "$release"; then
+        printf 'ok: %s %s, %d s\n' "$release" "$mode" $((SECONDS - started))
+        passed=$((passed + 1))
+    else
+        printf 'FAILED: %s\n' "$release"
+        failed=$((failed + 1))
+    fi
+done <<<"$KERNELS"
+
+printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+[ "$failed" -eq 0 ]
