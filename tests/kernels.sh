@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 KERNELS="
 5.10   debian-security/bullseye-security refused
 6.1    debian-security/bookworm-security runs
-6.12   debian/bookworm-backports         runs
+6.12   debian-security/bookworm-security runs
 6.18   debian/trixie-backports           runs
 newest debian/trixie-backports           runs
 "
@@ -56,7 +56,7 @@ packages_of() {
 
 # Prints the path of a kernel of this version, which is downloaded unless it is there.
 kernel_of() {
-    local version="$1" suite="$2" package into
+    local version="$1" suite="$2" package into found
     while read -r package; do
         into="$CACHE/$package"
         if [ ! -e "$into/vmlinuz" ]; then
@@ -65,9 +65,12 @@ kernel_of() {
             say "Downloading $package"
             (cd "$work/download" && with_suite "$suite" apt-get download -qq "$package" >&2) || continue
             dpkg-deb --fsys-tarfile "$work/download"/*.deb |
-                tar -x -C "$work/download" --wildcards './boot/vmlinuz-*' 2>/dev/null || continue
+                tar -x -C "$work/download" --wildcards './boot/vmlinuz-*' './usr/lib/modules/*/vmlinuz' 2>/dev/null || true
+            # One of the two.
+            found="$(find "$work/download" -name 'vmlinuz*')"
+            [ -n "$found" ] || continue
             mkdir -p "$into"
-            mv "$work/download"/boot/vmlinuz-* "$into/vmlinuz"
+            mv "$found" "$into/vmlinuz"
         fi
         printf '%s\n' "$into/vmlinuz"
         return 0
