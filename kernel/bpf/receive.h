@@ -22,13 +22,13 @@ static __always_inline struct payload receive_payload(struct task_struct *task)
 	return p;
 }
 
-static __always_inline struct head *receive_head(struct task_struct *task, __u32 bytes)
+static __always_inline struct reading receive_head(struct task_struct *task, __u32 bytes)
 {
 	struct payload p = receive_payload(task);
 	return head_read(p.address, p.length < bytes ? p.length : bytes);
 }
 
-static __always_inline struct head *receive_reply_head(struct task_struct *task, __u32 bytes)
+static __always_inline struct reading receive_reply_head(struct task_struct *task, __u32 bytes)
 {
 	struct payload p = receive_payload(task);
 	return head_read_reply(p.address, p.length < bytes ? p.length : bytes);
@@ -37,11 +37,11 @@ static __always_inline struct head *receive_reply_head(struct task_struct *task,
 /* R1, the parent: the traceparent in the payload, else the context from the wire, else a new
  * trace where the rules allow one. False: this request is not traced. */
 static __always_inline bool visit_parent(struct flow *f, struct exchange *e, struct process *p,
-					 const struct head *h, __u16 port)
+					 const struct reading *head, __u16 port)
 {
 	struct trace_context wire = e->context, header = {};
-	if (h && head_is_http_request(h))
-		traceparent_read(h, h->record.length, &header);
+	if (head->there && head_is_http_request(head->head))
+		traceparent_read(head->head, head->head->record.length, &header);
 	if (header.span_id && !f->trust) {
 		count(COUNT_TRACEPARENT_UNTRUSTED);
 		e->link_hi = header.trace_hi;
@@ -92,8 +92,10 @@ static __noinline void visit_open(struct flow *f, struct exchange *e, struct rec
 		f->role = ROLE_IGNORED;
 		return;
 	}
-	struct head *h = r->with_head ? receive_head(task, tp->copied_seq - r->from) : NULL;
-	bool traced = visit_parent(f, e, p, h, port);
+	struct reading head = {};
+	if (r->with_head)
+		head = receive_head(task, tp->copied_seq - r->from);
+	bool traced = visit_parent(f, e, p, &head, port);
 
 	struct worker *w = worker_get(task);
 	if (w) {
@@ -114,16 +116,16 @@ static __noinline void visit_open(struct flow *f, struct exchange *e, struct rec
 	}
 	if (!traced) {
 		e->context.span_id = 0;
-		if (h)
-			ring_discard(h);
+		if (head.there)
+			ring_discard(head.head);
 		return;
 	}
 	visit_opened(e->context.span_id);
 	process_visit_opened(p);
 	if (w)
 		worker_works_for(w, &e->context, e->pid, now);
-	if (h)
-		head_send(h, e, HEAD_REQUEST, port, now);
+	if (head.there)
+		head_send(head.head, e, HEAD_REQUEST, port, now);
 }
 
 struct arrivals {
@@ -218,9 +220,9 @@ static __noinline void response_begins(struct flow *f, struct receiving *r)
 	struct exchange *e = flow_exchange(f, 0);
 	if (!several) {
 		if (e->context.flags & FLAG_SAMPLED) {
-			struct head *h = receive_reply_head(task, tp->copied_seq - r->from);
-			if (h)
-				head_send(h, e, HEAD_REPLY, port, now);
+			struct reading h = receive_reply_head(task, tp->copied_seq - r->from);
+			if (h.there)
+				head_send(h.head, e, HEAD_REPLY, port, now);
 		}
 		if (w && e->owner.span_id && visit_is_open(e->owner.span_id))
 			worker_works_for(w, &e->owner, e->owner_pid, now);

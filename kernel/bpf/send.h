@@ -32,10 +32,11 @@ static __always_inline void sent_head(struct sending *s, const struct exchange *
 		return;
 	if (!s->payload.address)
 		count(COUNT_HEAD_UNREADABLE);
-	struct head *h = part == HEAD_REPLY ? head_read_reply(s->payload.address, s->payload.length)
-					    : head_read(s->payload.address, s->payload.length);
-	if (h)
-		head_send(h, e, part, port, s->now);
+	struct reading h = part == HEAD_REPLY
+				   ? head_read_reply(s->payload.address, s->payload.length)
+				   : head_read(s->payload.address, s->payload.length);
+	if (h.there)
+		head_send(h.head, e, part, port, s->now);
 }
 
 /* R15: is the thread's visit the one that it now answers? Only while visits overlap. */
