@@ -32,12 +32,17 @@ static __noinline void closed(struct flow *f, struct tcp_sock *tp)
 {
 	int error = tcp_to_sock(tp)->sk_err;
 	struct ending c = {.f = f, .tp = tp};
-	c.progress.end = f->closing ?: bpf_ktime_get_ns();
-	c.progress.sent = tp->write_seq;
-	c.progress.received = tp->copied_seq;
+	/* Whoever has only shut down its sending half still waits for the reply. */
+	bool abandoned = f->closing && !tcp_to_sock(tp)->sk_socket;
+	c.progress.end = abandoned ? f->closing : bpf_ktime_get_ns();
+	c.progress.sent = flow_sent(f, tp);
+	c.progress.received = f->copied_seq;
 	c.progress.error = error ? error : EXCHANGE_CLOSED;
+	path_judged(f, tp);
 	if (f->pooled)
 		pool_left(f, tp);
+	if (!f->in_flight)
+		emit_settled(f, tp, f->copied_seq);
 	bpf_loop(EXCHANGES, exchange_failed, &c, 0);
 	f->role = ROLE_IGNORED;
 }
