@@ -38,6 +38,13 @@ static __noinline void closed(struct flow *f, struct tcp_sock *tp)
 	c.progress.sent = flow_sent(f, tp);
 	c.progress.received = f->copied_seq;
 	c.progress.error = error ? error : EXCHANGE_CLOSED;
+	/* The reply has come, behind it the other half's FIN; who waits for it reads it later. */
+	if (f->role == ROLE_ACTIVE && !abandoned && f->closing && !error &&
+	    before(f->copied_seq, tp->rcv_nxt - 1)) {
+		c.progress.received = tp->rcv_nxt - 1;
+		c.progress.replied = c.progress.end;
+		c.progress.error = 0;
+	}
 	path_judged(f, tp);
 	if (f->pooled)
 		pool_left(f, tp);
