@@ -30,6 +30,9 @@ pub const NEEDS: &[Need] = &[
 /// The port that programs listen on.
 pub const PORT: u16 = 8000;
 
+/// What a program asks for on a new connection, on behalf of whatever it does then.
+const WARM: &str = "/warm";
+
 const WATCH: &str = "watch";
 
 /// Hosts with an agent each, and a collector. Fields are in the order in which they end.
@@ -221,7 +224,7 @@ impl Spans {
             .iter()
             .filter_map(|span| Some((span, parent(span)?)));
         pairs
-            .filter(|(span, parent)| path_of(span) != path_of(parent))
+            .filter(|(span, parent)| path_of(span) != path_of(parent) && path_of(span) != WARM)
             .collect()
     }
 }

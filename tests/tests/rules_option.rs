@@ -16,10 +16,11 @@ fn option_in(packet: &Packet) -> bool {
 }
 
 fn filter(lab: &Lab, host: &str, rule: &str) {
-    let rules = format!(
-        "table inet lossy {{ chain in {{ type filter hook input priority 0;\n{rule}\n}} }}"
-    );
-    lab.tool(host, "nft", &[&rules]).unwrap();
+    let chain = "add table inet lossy; \
+        add chain inet lossy in { type filter hook input priority 0; }";
+    lab.tool(host, "nft", &[chain]).unwrap();
+    let rule = format!("add rule inet lossy in {rule}");
+    lab.tool(host, "nft", &[&rule]).unwrap();
 }
 
 fn bodies_arrive_whole_and_traced(test: &str, percent: u32, rounds: usize, offload: bool) {
@@ -36,9 +37,11 @@ fn bodies_arrive_whole_and_traced(test: &str, percent: u32, rounds: usize, offlo
             lab.tool(host, "ip", &link).unwrap();
         }
         if percent > 0 {
+            // What arrives at either end.
+            let port = if *host == "server" { "dport" } else { "sport" };
             let rule = format!(
-                "tcp sport {port} numgen random mod 100 < {percent} drop\ntcp dport {port} numgen random mod 100 < {percent} drop",
-                port = lab::PORT
+                "tcp {port} {} numgen random mod 100 < {percent} drop",
+                lab::PORT
             );
             filter(&lab, host, &rule);
         }
