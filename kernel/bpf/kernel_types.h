@@ -49,8 +49,11 @@ typedef struct {
 	int owned;
 } socket_lock_t;
 
+struct socket;
+
 struct sock {
 	struct sock_common __sk_common;
+	struct socket *sk_socket;
 	socket_lock_t sk_lock;
 	int sk_err;
 };

@@ -64,6 +64,8 @@ static __always_inline void established(struct bpf_sock_ops *ctx, struct bpf_soc
 	struct peer peer = peer_of(remote);
 	f->role = role;
 	f->copied_seq = tp->copied_seq;
+	f->announced = f->expected = tp->write_seq;
+	f->announced_buffer = ~0ULL;
 	f->cookie = bpf_get_socket_cookie(ctx);
 	f->netns = bpf_get_netns_cookie(ctx);
 	f->rules = peer.rules;
@@ -145,12 +147,20 @@ int BPF_PROG(lanewire_fork, struct task_struct *creator, struct task_struct *tas
 	return 0;
 }
 
-/* Another program runs in this process now: what was known of the old one does not hold. */
+/* Another program runs in this process now: what was known of the old one does not hold, but for
+ * the visits that it has open. */
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(lanewire_exec, struct task_struct *task)
 {
 	__u32 pid = task->tgid;
+	struct process *p = process_by_pid(pid);
+	__s32 open = p ? p->open : 0;
 	bpf_map_delete_elem(&processes, &pid);
+	if (open <= 0)
+		return 0;
+	p = process_first_seen(task);
+	if (p)
+		p->open = open;
 	return 0;
 }
 

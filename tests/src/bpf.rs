@@ -59,6 +59,31 @@ pub fn expect_gone(test: &str, held: Result<Vec<u64>>, attached: Result<Vec<u64>
     gone.expect("the agent's programs outlive it");
 }
 
+/// What an agent's programs have counted under a name of their list, such as `UNTRUSTED`.
+///
+/// # Errors
+/// When `bpftool` is not there, or there is no such counter.
+pub fn counter(process: u32, name: &str) -> Result<u64> {
+    let list = include_str!("../../kernel/bpf/counters.h");
+    let names = list.lines().filter_map(|line| {
+        let name = line.trim_start().strip_prefix("COUNT_")?;
+        name.split_once(',').map(|(name, _)| name)
+    });
+    let index = names.into_iter().position(|known| known == name);
+    let index = index.with_context(|| format!("no counter {name}"))?;
+    let maps = bpftool(&["map", "show"])?;
+    let of_process = |map: &&Value| {
+        let holders = map["pids"].as_array().into_iter().flatten();
+        let mut ids = holders.filter_map(|holder| holder["pid"].as_u64());
+        map["name"] == "counters" && ids.any(|id| id == u64::from(process))
+    };
+    let map = maps.iter().find(of_process).context("no counters")?;
+    let entries = bpftool(&["map", "dump", "id", &map["id"].to_string()])?;
+    let values = entries.get(index).context("a counter's values")?;
+    let values = values["formatted"]["values"].as_array().into_iter();
+    Ok(values.flatten().filter_map(|v| v["value"].as_u64()).sum())
+}
+
 fn bpftool(arguments: &[&str]) -> Result<Vec<Value>> {
     let program = need::program("bpftool").context("bpftool is not installed")?;
     let mut command = Command::new(program);
