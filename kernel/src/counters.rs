@@ -137,7 +137,8 @@ counters! {
 }
 
 /// The kernel leaves out a run of a tracing program while another thread is in it on the same CPU,
-/// and keeps count of that itself.
+/// and keeps count of that itself. An upper bound of what was missed: reads are followed by two
+/// programs where this can happen.
 const SKIPPED: CounterKind = CounterKind {
     metric: "lanewire.kernel.dropped",
     description: description("lanewire.kernel.dropped"),

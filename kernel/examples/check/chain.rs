@@ -217,7 +217,9 @@ fn judge_counters(counters: &[(CounterKind, u64)], findings: &mut Findings) {
     );
     for (kind, n) in counters.iter().filter(|(_, n)| *n > 0) {
         println!("counter: {}{{{}}} {n}", kind.metric, kind.attribute.1);
-        if kind.metric == "lanewire.kernel.dropped" {
+        // A run that was skipped in one program was as a rule done by the other: what counts is that
+        // nothing is missing above.
+        if kind.metric == "lanewire.kernel.dropped" && kind.attribute.1 != "run_skipped" {
             findings.count(kind.attribute.1, *n, 0);
         }
     }
