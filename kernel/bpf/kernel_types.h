@@ -162,6 +162,10 @@ struct pt_regs {
 extern void *bpf_cast_to_kern_ctx(void *) __ksym __weak;
 extern void *bpf_rdonly_cast(const void *, __u32 btf_id) __ksym __weak;
 
+/* Both 6.10. */
+extern void bpf_preempt_disable(void) __ksym __weak;
+extern void bpf_preempt_enable(void) __ksym __weak;
+
 static __always_inline const struct sock *tcp_to_sock(const struct tcp_sock *tp)
 {
 	return &tp->inet_conn.icsk_inet.sk;

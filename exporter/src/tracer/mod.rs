@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow};
-use lanewire_kernel::{Agent, LoadError, Record, Settings};
+use anyhow::{Context, anyhow, bail};
+use lanewire_kernel::{Agent, Record, Settings, preflight};
 use lanewire_mapping::assemble::{Assembler, Limits};
 use lanewire_mapping::map::MapOptions;
 use lanewire_mapping::span::Span;
@@ -64,7 +64,12 @@ impl Tracer {
         registry: &Registry,
         output: impl Output,
     ) -> anyhow::Result<Tracer> {
-        let agent = Agent::load(&options.kernel).map_err(explain)?;
+        // Says more than what the kernel answers to programs that it can't take.
+        let missing: Vec<String> = preflight::check().iter().map(ToString::to_string).collect();
+        if !missing.is_empty() {
+            bail!("{}", missing.join("\n"));
+        }
+        let agent = Agent::load(&options.kernel)?;
         let metrics = Metrics::new(registry, agent.counters()?);
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&stop);
@@ -215,17 +220,4 @@ impl Losses {
              limits.ring_buffer is too small for this load, or the agent got no processor"
         );
     }
-}
-
-/// What is missing on this machine says more than what the kernel answered.
-fn explain(error: LoadError) -> anyhow::Error {
-    let missing = match &error {
-        LoadError::Load { .. } => lanewire_kernel::preflight::check(),
-        _ => Vec::new(),
-    };
-    missing
-        .into_iter()
-        .fold(anyhow::Error::new(error), |error, missing| {
-            error.context(missing.to_string())
-        })
 }

@@ -7,15 +7,15 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use lanewire_kernel::raw::{ExchangeRecord, HeadPart, ParentKind};
-use lanewire_kernel::{Agent, Cidr, IngressRule, Profile, Program, Record, Settings};
+use lanewire_kernel::{Agent, Cidr, CounterKind, IngressRule, Profile, Program, Record, Settings};
 
 use crate::Error;
 use crate::findings::Findings;
 use crate::traffic::{CONNECTIONS, Cgroup, Traffic};
 
 const REQUESTS: u64 = 50 * CONNECTIONS;
-/// Emulated machines are slow.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long records may take to be read, after the answers are there.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the programs said.
 #[derive(Default)]
@@ -59,17 +59,20 @@ pub fn check(findings: &mut Findings) -> Result<(), Error> {
     let records = agent.records(|record| seen.borrow_mut().add(record))?;
     let mut traffic = Traffic::start(&cgroup)?;
     traffic.begin(REQUESTS / CONNECTIONS)?;
+    let right = traffic.answered()?;
     let start = Instant::now();
     while !seen.borrow().complete() && start.elapsed() < PATIENCE {
         records.consume()?;
         sleep(Duration::from_millis(5));
     }
-    findings.count("requests answered", traffic.answered()?, REQUESTS);
+    findings.count("requests answered", right, REQUESTS);
     drop(traffic);
     // Nothing may come on top.
     records.consume()?;
+    let counters = agent.counters()?.read()?;
     judge(&seen.borrow(), findings);
-    counters(&agent, findings)
+    judge_counters(&counters, findings);
+    Ok(())
 }
 
 fn settings(cgroup: &Cgroup) -> Result<Settings, Error> {
@@ -165,75 +168,59 @@ fn judge(seen: &Seen, findings: &mut Findings) {
             .count() as u64,
         3 * REQUESTS,
     );
+    findings.count(
+        "points and edges with the request line of another parent",
+        points
+            .iter()
+            .chain(edges)
+            .filter(|e| {
+                parent(e)
+                    .is_some_and(|p| path(p).is_some() && path(e).is_some() && path(p) != path(e))
+            })
+            .count() as u64,
+        0,
+    );
 }
 
 fn trace(e: &ExchangeRecord) -> (u64, u64) {
     (e.context.trace_hi, e.context.trace_lo)
 }
 
-fn counters(agent: &Agent, findings: &mut Findings) -> Result<(), Error> {
-    let counters = agent.counters()?.read()?;
-    let of = |metric: &str, value: &str| {
-        counters
-            .iter()
-            .filter(|(kind, _)| kind.metric == metric && kind.attribute.1 == value)
-            .map(|(_, n)| n)
-            .sum::<u64>()
-    };
-    for (what, metric, value, expected) in [
-        (
-            "options written",
-            "lanewire.option.contexts",
-            "written",
-            2 * REQUESTS,
-        ),
-        (
-            "options read",
-            "lanewire.option.received",
-            "parsed",
-            2 * REQUESTS,
-        ),
-        (
-            "options malformed",
-            "lanewire.option.received",
-            "malformed",
-            0,
-        ),
-        (
-            "options without space",
-            "lanewire.option.contexts",
-            "no_space",
-            0,
-        ),
-        (
-            "options that could not be stored",
-            "lanewire.option.contexts",
-            "store_failed",
-            0,
-        ),
-        (
-            "edges with the thread's visit",
-            "lanewire.invocations",
-            "worker",
-            REQUESTS - CONNECTIONS,
-        ),
-        (
-            "edges with their opener's visit",
-            "lanewire.invocations",
-            "connect",
-            CONNECTIONS,
-        ),
-    ] {
-        findings.count(what, of(metric, value), expected);
-    }
-    let dropped: u64 = counters
+fn counter(counters: &[(CounterKind, u64)], metric: &str, value: &str) -> u64 {
+    counters
         .iter()
-        .filter(|(kind, _)| kind.metric == "lanewire.kernel.dropped")
+        .filter(|(kind, _)| kind.metric == metric && kind.attribute.1 == value)
         .map(|(_, n)| n)
-        .sum();
-    findings.count("records and heads dropped", dropped, 0);
+        .sum()
+}
+
+fn judge_counters(counters: &[(CounterKind, u64)], findings: &mut Findings) {
+    const SENT: &str = "lanewire.option.contexts";
+    const RECEIVED: &str = "lanewire.option.received";
+    const EDGES: &str = "lanewire.invocations";
+    let of = |metric, value| counter(counters, metric, value);
+    let written = of(SENT, "written");
+    findings.count("options written", written, 2 * REQUESTS);
+    findings.count("options read", of(RECEIVED, "parsed"), written);
+    findings.count("options malformed", of(RECEIVED, "malformed"), 0);
+    findings.count("options without space", of(SENT, "no_space"), 0);
+    findings.count("options not stored", of(SENT, "store_failed"), 0);
+    findings.count(
+        "edges with the thread's visit",
+        of(EDGES, "worker"),
+        REQUESTS - CONNECTIONS,
+    );
+    findings.count(
+        "edges with their opener's visit",
+        of(EDGES, "connect"),
+        CONNECTIONS,
+    );
     for (kind, n) in counters.iter().filter(|(_, n)| *n > 0) {
         println!("counter: {}{{{}}} {n}", kind.metric, kind.attribute.1);
+        // A run that was skipped in one program was as a rule done by the other: what counts is that
+        // nothing is missing above.
+        if kind.metric == "lanewire.kernel.dropped" && kind.attribute.1 != "run_skipped" {
+            findings.count(kind.attribute.1, *n, 0);
+        }
     }
-    Ok(())
 }
