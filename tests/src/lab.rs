@@ -153,7 +153,7 @@ impl Lab {
         let endpoint = self.host(address).endpoint(Family::V4, PORT);
         let mut command = self.host(host).command(Traced::Yes, PYTHON);
         command
-            .arg("-u")
+            .args(["-u", "-B"])
             .arg(script)
             .arg(endpoint.ip().to_string())
             .arg(endpoint.port().to_string());
