@@ -153,7 +153,7 @@ impl Lab {
         let endpoint = self.host(address).endpoint(Family::V4, PORT);
         let mut command = self.host(host).command(Traced::Yes, PYTHON);
         command
-            .arg("-u")
+            .args(["-u", "-B"])
             .arg(script)
             .arg(endpoint.ip().to_string())
             .arg(endpoint.port().to_string());
@@ -208,7 +208,7 @@ impl Spans {
         all.find(|other| other.span_id == *id && other.trace_id == span.trace_id)
     }
 
-    /// Every span whose parent belongs to another request.
+    /// Every span whose parent belongs to another request, as far as both heads were seen.
     pub fn wrong(&self) -> Vec<(&Span, &Span)> {
         let by_id: HashMap<_, _> = self
             .all
@@ -223,9 +223,11 @@ impl Spans {
             .all
             .iter()
             .filter_map(|span| Some((span, parent(span)?)));
-        pairs
-            .filter(|(span, parent)| path_of(span) != path_of(parent) && path_of(span) != WARM)
-            .collect()
+        let differ = |(span, parent): &(&Span, &Span)| {
+            let (path, other) = (path_of(span), path_of(parent));
+            path != other && ![path, other].contains(&"") && path != WARM
+        };
+        pairs.filter(differ).collect()
     }
 }
 

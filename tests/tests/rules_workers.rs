@@ -67,6 +67,8 @@ fn a_thread_inherits_for_all_sends_of_one_request() {
         for call in calls(&spans, "/n-") {
             assert_eq!(call.parent_found_by(), "inherited");
         }
+        let invocations = spans.on("middle", Kind::Client);
+        assert_eq!(invocations.len(), 11, "a send was taken for a request");
     }
 }
 
@@ -162,7 +164,26 @@ fn a_program_that_changes_its_ways_is_no_longer_believed() {
     let unbelieved = loops
         .iter()
         .filter(|call| call.parent_found_by().contains("unbelieved"));
-    assert!(unbelieved.count() > 200, "the loop is believed");
+    assert!(unbelieved.count() > 0, "the loop is believed");
+}
+
+#[test]
+fn requests_read_at_once_give_no_parent_to_each_others_calls() {
+    let test = "requests_read_at_once_give_no_parent_to_each_others_calls";
+    // Threads are believed by then; and two threads of the client share a connection.
+    let clients: &[&[&str]] = &[
+        &["load", "n", "300", "4", "x-linger=0.005"],
+        &["shared", "s"],
+    ];
+    let Some(spans) = spans_of(test, "direct", clients) else {
+        return;
+    };
+    no_wrong_parent(&spans);
+    for path in ["/s-1", "/s-2"] {
+        let call = spans.one("middle", Kind::Client, path);
+        let parent = spans.parent(call).map(path_of);
+        assert!(parent.is_none_or(|parent| parent == path), "{call:#?}");
+    }
 }
 
 #[test]
