@@ -59,11 +59,12 @@ pub fn expect_gone(test: &str, held: Result<Vec<u64>>, attached: Result<Vec<u64>
     gone.expect("the agent's programs outlive it");
 }
 
-/// What an agent's programs have counted under a name of their list, such as `UNTRUSTED`.
+/// What the programs that are attached to a cgroup have counted under a name of their list, such as
+/// `UNTRUSTED`.
 ///
 /// # Errors
 /// When `bpftool` is not there, or there is no such counter.
-pub fn counter(process: u32, name: &str) -> Result<u64> {
+pub fn counter(cgroup: &Path, name: &str) -> Result<u64> {
     let list = include_str!("../../kernel/bpf/counters.h");
     let names = list.lines().filter_map(|line| {
         let name = line.trim_start().strip_prefix("COUNT_")?;
@@ -71,13 +72,22 @@ pub fn counter(process: u32, name: &str) -> Result<u64> {
     });
     let index = names.into_iter().position(|known| known == name);
     let index = index.with_context(|| format!("no counter {name}"))?;
+    // By way of the programs: not every bpftool can say which process holds a map.
+    let attached = attached_to(cgroup)?;
+    let programs = bpftool(&["prog", "show"])?;
+    let attached = programs.iter().filter(|program| {
+        program["id"]
+            .as_u64()
+            .is_some_and(|id| attached.contains(&id))
+    });
+    let used: Vec<&Value> = attached
+        .flat_map(|program| program["map_ids"].as_array().into_iter().flatten())
+        .collect();
     let maps = bpftool(&["map", "show"])?;
-    let of_process = |map: &&Value| {
-        let holders = map["pids"].as_array().into_iter().flatten();
-        let mut ids = holders.filter_map(|holder| holder["pid"].as_u64());
-        map["name"] == "counters" && ids.any(|id| id == u64::from(process))
-    };
-    let map = maps.iter().find(of_process).context("no counters")?;
+    let map = maps
+        .iter()
+        .find(|map| map["name"] == "counters" && used.contains(&&map["id"]))
+        .context("no counters")?;
     let entries = bpftool(&["map", "dump", "id", &map["id"].to_string()])?;
     let values = entries.get(index).context("a counter's values")?;
     let values = values["formatted"]["values"].as_array().into_iter();

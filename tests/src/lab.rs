@@ -124,12 +124,7 @@ impl Lab {
     /// # Errors
     /// When it can't be asked.
     pub fn counter(&self, host: &str, name: &str) -> Result<u64> {
-        let (_, agent) = self
-            .agents
-            .iter()
-            .find(|(of, _)| of == host)
-            .context("no agent")?;
-        bpf::counter(agent.id(), name)
+        bpf::counter(&self.host(host).cgroup, name)
     }
 
     /// Stops agents and collector, and gives every span.
