@@ -214,6 +214,14 @@ static __always_inline void option_write(struct bpf_sock_ops *ctx, struct flow *
 	struct option o;
 	if (!segment_of(ctx, &s))
 		return;
+	/* What segment_of() takes for new data may be sent again: here the header is there to tell. */
+	if (!bpf_ksym_exists(bpf_cast_to_kern_ctx)) {
+		struct tcphdr *th = ctx->skb_data;
+		if ((void *)(th + 1) > ctx->skb_data_end)
+			return;
+		s.seq = bpf_ntohl(th->seq);
+		s.end = s.seq + ctx->skb_len - th->doff * 4;
+	}
 	struct exchange *e = option_covered(f, &s);
 	if (!e)
 		return;
