@@ -15,7 +15,7 @@ use lanewire::pipeline::Batch;
 use lanewire_mapping::assemble::{Assembler, Limits};
 use lanewire_mapping::clock::ClockOffset;
 use lanewire_mapping::map::MapOptions;
-use lanewire_mapping::propagation::PropagationReader;
+use lanewire_mapping::propagation::{PropagationConfig, PropagationReader, Uid};
 use lanewire_mapping::record::{Exchange, Head, HeadPart, ParentKind, Record, TcpStats};
 use lanewire_mapping::span::Value;
 use opentelemetry::TraceFlags;
@@ -50,7 +50,8 @@ fn main() {
 /// Nanoseconds and bytes for one span.
 fn round(resource: &Arc<Resource>) -> (f64, usize) {
     let records: Vec<Record> = (1..=VISITS).flat_map(records).collect();
-    let options = MapOptions::new(Arc::new(PropagationReader::default()));
+    let reader = PropagationReader::new(&PropagationConfig::default(), Uid::Off);
+    let options = MapOptions::new(Arc::new(reader.expect("the defaults can be carried")));
     let mut assembler = Assembler::new(Limits::default(), options, ClockOffset::default());
     let mut encoder = Encoder::default();
     let mut spans = Vec::new();

@@ -11,7 +11,7 @@ use lanewire_kernel::{Cidr, IngressRule, Profile, Program, Settings};
 use lanewire_mapping::assemble::Limits;
 use lanewire_mapping::map::{MapOptions, PeerNames};
 use lanewire_mapping::propagation::{
-    AutoDetect, AutoPropagation, Compat, Format, PropagationConfig, PropagationReader, Uid, UidKey,
+    AutoDetect, Compat, Format, PropagationConfig, PropagationReader, Uid, UidKey,
 };
 
 use crate::config::Config;
@@ -164,7 +164,14 @@ fn bytes(n: u64) -> usize {
 fn propagation(config: &Config) -> anyhow::Result<PropagationReader> {
     use schema::transmission as of_file;
     let transmission = &config.agent.governance.transmission;
-    let propagation = AutoPropagation::new(&PropagationConfig {
+    let uid = match config.baggage.uid {
+        schema::baggage::ShowUid::Off => Uid::Off,
+        schema::baggage::ShowUid::Plain => Uid::Plain,
+        schema::baggage::ShowUid::Hashed => Uid::Hashed {
+            key: UidKey::new(&config.baggage.uid_key.0).context("baggage.uid_key")?,
+        },
+    };
+    let propagation = PropagationConfig {
         format: match transmission.format {
             of_file::Format::W3c => Format::W3c,
             of_file::Format::Live => Format::Live,
@@ -180,14 +187,6 @@ fn propagation(config: &Config) -> anyhow::Result<PropagationReader> {
             of_file::Compat::W3c => Compat::W3c,
             of_file::Compat::Joylive => Compat::Joylive,
         },
-    })
-    .context("agent.governance.transmission")?;
-    let uid = match config.baggage.uid {
-        schema::baggage::ShowUid::Off => Uid::Off,
-        schema::baggage::ShowUid::Plain => Uid::Plain,
-        schema::baggage::ShowUid::Hashed => Uid::Hashed {
-            key: UidKey::new(&config.baggage.uid_key.0).context("baggage.uid_key")?,
-        },
     };
-    Ok(PropagationReader::new(propagation, uid))
+    PropagationReader::new(&propagation, uid).context("agent.governance.transmission")
 }

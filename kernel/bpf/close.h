@@ -32,13 +32,24 @@ static __noinline void closed(struct flow *f, struct tcp_sock *tp)
 {
 	int error = tcp_to_sock(tp)->sk_err;
 	struct ending c = {.f = f, .tp = tp};
-	c.progress.end = f->closing ?: bpf_ktime_get_ns();
-	/* The FIN takes a sequence number, too. */
-	c.progress.sent = tp->write_seq - (f->closing ? 1 : 0);
+	/* Whoever has only shut down its sending half still waits for the reply. */
+	bool abandoned = f->closing && !tcp_to_sock(tp)->sk_socket;
+	c.progress.end = abandoned ? f->closing : bpf_ktime_get_ns();
+	c.progress.sent = flow_sent(f, tp);
 	c.progress.received = f->copied_seq;
 	c.progress.error = error ? error : EXCHANGE_CLOSED;
+	/* The reply has come, behind it the other half's FIN; who waits for it reads it later. */
+	if (f->role == ROLE_ACTIVE && !abandoned && f->closing && !error &&
+	    before(f->copied_seq, tp->rcv_nxt - 1)) {
+		c.progress.received = tp->rcv_nxt - 1;
+		c.progress.replied = c.progress.end;
+		c.progress.error = 0;
+	}
+	path_judged(f, tp);
 	if (f->pooled)
 		pool_left(f, tp);
+	if (!f->in_flight)
+		emit_settled(f, tp, f->copied_seq);
 	bpf_loop(EXCHANGES, exchange_failed, &c, 0);
 	f->role = ROLE_IGNORED;
 }

@@ -91,12 +91,12 @@ static __always_inline void emit_extend(struct flow *f, __u32 sent, __u32 receiv
 	if (now - last->end <= (last->end - last->start) >> 3 &&
 	    bytes_sent + bytes_received - bytes <= bytes >> 3)
 		return;
-	last->end = now;
-	last->bytes_sent = bytes_sent;
-	last->bytes_received = bytes_received;
 	struct extend_record *r = ring_reserve(sizeof(*r));
 	if (!r)
 		return;
+	last->end = now;
+	last->bytes_sent = bytes_sent;
+	last->bytes_received = bytes_received;
 	r->kind = RECORD_EXTEND;
 	r->pid = last->pid;
 	r->trace_hi = last->trace_hi;
@@ -106,4 +106,11 @@ static __always_inline void emit_extend(struct flow *f, __u32 sent, __u32 receiv
 	r->bytes_received = bytes_received;
 	r->bytes_sent = bytes_sent;
 	ring_submit(r);
+}
+
+/* Nothing more comes: what the program announced, or did not, is now known exactly. */
+static __always_inline void emit_settled(struct flow *f, const struct tcp_sock *tp, __u32 received)
+{
+	if (f->reported.span_id)
+		emit_extend(f, flow_sent(f, tp), received, f->reported.end);
 }

@@ -40,7 +40,8 @@ struct exchange {
 	__u8 no_parent;
 	__u8 writes; /* active: how often its context was written */
 	__u8 reads_requests;
-	__u8 pad[7];
+	__u8 inherited; /* active: its sender had the visit from its creator (R7) */
+	__u8 pad[6];
 };
 
 /* The exchange that was reported last, and may still go on (R5). */
@@ -51,7 +52,12 @@ struct reported {
 	__u32 sent_base, received_base;
 	__u32 pid;
 	__u8 sampled;
-	__u8 pad[3];
+	__u8 inherited;
+	__u8 pooled; /* R13: no other connection was free */
+	__u8 pad;
+	__u32 owner_pid;
+	struct trace_context owner; /* active: as in the exchange; none if there were several */
+	__u8 pad2[4];
 };
 
 struct flow {
@@ -62,7 +68,12 @@ struct flow {
 	__u32 opener_tid;
 	__u32 opener_pid;
 	__u32 copied_seq;
-	__u32 rules; /* ingress rules that the peer can match */
+	__u32 announced; /* where in sequence space the send that began last ends */
+	__u32 expected;	 /* the same, as far as only the program knows it (sendfile) */
+	__u64 announced_buffer;
+	__u32 rules;	   /* ingress rules that the peer can match */
+	__u32 suspect_seq; /* see path_suspected() */
+	__u8 suspect;
 	__u8 role;
 	__u8 phase;
 	__u8 inject, trust;
@@ -71,7 +82,8 @@ struct flow {
 	__u8 requests;		/* any so far? */
 	__u8 pooled;		/* counted in its pool (R13) */
 	__u8 opener_believed;
-	__u8 pad[6];
+	__u8 opener_inherited;
+	__u8 pad[4];
 	struct reported reported;
 	struct exchange exchanges[EXCHANGES];
 };
@@ -106,6 +118,19 @@ static __always_inline struct exchange *flow_push(struct flow *f)
 static __always_inline __u8 flow_bit(struct flow *f, __u32 i)
 {
 	return 1 << ((f->oldest + i) & (EXCHANGES - 1));
+}
+
+/* Is this the only request that is being worked on? Exchanges lie in the order of their bytes. */
+static __always_inline bool flow_alone(struct flow *f, const struct exchange *e)
+{
+	const struct exchange *oldest = flow_exchange(f, 0);
+	return oldest == e || oldest->state != EXCHANGE_OPEN;
+}
+
+/* Up to where this end has sent: a FIN takes a sequence number, too. */
+static __always_inline __u32 flow_sent(const struct flow *f, const struct tcp_sock *tp)
+{
+	return tp->write_seq - (f->closing ? 1 : 0);
 }
 
 /* The oldest exchange is over. */

@@ -13,6 +13,13 @@ struct head {
 	char bytes[HEAD_MAX];
 };
 
+/* The verifier of 6.1 believes that a record of the ring may be NULL however often it was compared:
+ * whether there is one is a number of its own. */
+struct reading {
+	struct head *head;
+	__u32 there;
+};
+
 /* In a form in which the verifier sees the bound, whatever the compiler makes of it. */
 static __always_inline __u64 head_length(__u64 length, __u64 limit)
 {
@@ -23,35 +30,37 @@ static __always_inline __u64 head_length(__u64 length, __u64 limit)
 	return length;
 }
 
-static __always_inline struct head *head_fill(struct head *h, __u64 address, __u64 length)
+static __always_inline struct reading head_fill(struct head *h, __u64 address, __u64 length)
 {
+	struct reading none = {}, r = {.head = h, .there = 1};
 	if (!h)
-		return NULL;
+		return none;
 	if (bpf_probe_read_user(h->bytes, length, (void *)address)) {
 		count(COUNT_HEAD_UNREADABLE);
 		ring_discard(h);
-		return NULL;
+		return none;
 	}
 	h->record.length = length;
-	return h;
+	barrier_var(r.there);
+	return r;
 }
 
-/* Reads up to length bytes at address. NULL if there is nothing to read or nowhere to put it.
+/* Reads up to length bytes at address, if there is anything to read and somewhere to put it.
  * What comes back has to be sent or discarded. */
-static __always_inline struct head *head_read(__u64 address, __u64 length)
+static __always_inline struct reading head_read(__u64 address, __u64 length)
 {
 	__u64 n = head_length(length, head_bytes);
 	if (!capture || !address || !n)
-		return NULL;
+		return (struct reading){};
 	return head_fill(ring_reserve(sizeof(struct head_record) + head_bytes), address, n);
 }
 
 /* The same for a reply. */
-static __always_inline struct head *head_read_reply(__u64 address, __u64 length)
+static __always_inline struct reading head_read_reply(__u64 address, __u64 length)
 {
 	__u64 n = head_length(length, HEAD_REPLY_BYTES);
 	if (!capture || !address || !n)
-		return NULL;
+		return (struct reading){};
 	return head_fill(ring_reserve(sizeof(struct head_record) + HEAD_REPLY_BYTES), address, n);
 }
 

@@ -49,8 +49,11 @@ typedef struct {
 	int owned;
 } socket_lock_t;
 
+struct socket;
+
 struct sock {
 	struct sock_common __sk_common;
+	struct socket *sk_socket;
 	socket_lock_t sk_lock;
 	int sk_err;
 };
@@ -158,6 +161,10 @@ struct pt_regs {
 /* Both 6.2. Absent on older kernels: see option.h for what happens then. */
 extern void *bpf_cast_to_kern_ctx(void *) __ksym __weak;
 extern void *bpf_rdonly_cast(const void *, __u32 btf_id) __ksym __weak;
+
+/* Both 6.10. */
+extern void bpf_preempt_disable(void) __ksym __weak;
+extern void bpf_preempt_enable(void) __ksym __weak;
 
 static __always_inline const struct sock *tcp_to_sock(const struct tcp_sock *tp)
 {

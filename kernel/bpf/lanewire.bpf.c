@@ -64,6 +64,8 @@ static __always_inline void established(struct bpf_sock_ops *ctx, struct bpf_soc
 	struct peer peer = peer_of(remote);
 	f->role = role;
 	f->copied_seq = tp->copied_seq;
+	f->announced = f->expected = tp->write_seq;
+	f->announced_buffer = ~0ULL;
 	f->cookie = bpf_get_socket_cookie(ctx);
 	f->netns = bpf_get_netns_cookie(ctx);
 	f->rules = peer.rules;
@@ -131,26 +133,70 @@ int lanewire_sock_ops(struct bpf_sock_ops *ctx)
 	return 1;
 }
 
+/* While a thread is in a tracing program the kernel leaves out that program's runs for all others on
+ * the same CPU: no other thread may get there meanwhile. What remains is the way in and out. */
+static __always_inline void run_begins(void)
+{
+	if (preemptible)
+		bpf_preempt_disable();
+}
+
+static __always_inline void run_ends(void)
+{
+	if (preemptible)
+		bpf_preempt_enable();
+}
+
 SEC("tp_btf/tcp_rcv_space_adjust")
 int BPF_PROG(lanewire_receive, struct sock *sk)
 {
+	run_begins();
 	received(sk);
+	run_ends();
+	return 0;
+}
+
+/* Loaded where the run above can be left out, which would cost more than a record: the next request
+ * would be taken for this one. Finds nothing to do where it was not. */
+SEC("?tp_btf/tcp_rcv_space_adjust")
+int BPF_PROG(lanewire_receive_again, struct sock *sk)
+{
+	run_begins();
+	received(sk);
+	run_ends();
 	return 0;
 }
 
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(lanewire_fork, struct task_struct *creator, struct task_struct *task)
 {
+	run_begins();
 	worker_created(creator, task);
+	run_ends();
 	return 0;
 }
 
-/* Another program runs in this process now: what was known of the old one does not hold. */
+/* Another program runs in this process now: what was known of the old one does not hold, but for
+ * the visits that it has open. */
+static __always_inline void process_executed(struct task_struct *task)
+{
+	__u32 pid = task->tgid;
+	struct process *p = process_by_pid(pid);
+	__s32 open = p ? p->open : 0;
+	bpf_map_delete_elem(&processes, &pid);
+	if (open <= 0)
+		return;
+	p = process_first_seen(task);
+	if (p)
+		p->open = open;
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(lanewire_exec, struct task_struct *task)
 {
-	__u32 pid = task->tgid;
-	bpf_map_delete_elem(&processes, &pid);
+	run_begins();
+	process_executed(task);
+	run_ends();
 	return 0;
 }
 
@@ -158,8 +204,10 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(lanewire_exit, struct task_struct *task)
 {
 	__u32 pid = task->tgid;
+	run_begins();
 	worker_gone(task);
 	if (task->pid == task->tgid)
 		bpf_map_delete_elem(&processes, &pid);
+	run_ends();
 	return 0;
 }

@@ -46,13 +46,21 @@ static __always_inline bool path_suspect(const __u8 remote[16])
 	return s && bpf_ktime_get_ns() < s->until;
 }
 
-static __noinline void path_suspected(struct flow *f, const struct tcp_sock *tp)
+/* The option is left off on this connection. Whether the path eats it or the peer is out of reach
+ * shows when the segment gets through without it, or never does. */
+static __always_inline void path_suspected(struct flow *f, const struct exchange *e)
+{
+	f->inject = 0;
+	f->unacknowledged = 0;
+	f->suspect = 1;
+	f->suspect_seq = e->seq;
+}
+
+static __noinline void path_eats_options(struct flow *f, const struct tcp_sock *tp)
 {
 	struct address key;
 	__u8 local[16];
 	struct suspect s = {.until = bpf_ktime_get_ns() + suspect_ns};
-	f->inject = 0;
-	f->unacknowledged = 0;
 	flow_addresses(tcp_to_sock(tp), local, key.bytes);
 	bpf_map_update_elem(&suspects, &key, &s, BPF_ANY);
 	count(COUNT_PATH_SUSPECT);
@@ -64,6 +72,14 @@ static __noinline void path_suspected(struct flow *f, const struct tcp_sock *tp)
 	r->time = bpf_ktime_get_ns();
 	__builtin_memcpy(r->remote, key.bytes, 16);
 	ring_submit(r);
+}
+
+static __always_inline void path_judged(struct flow *f, const struct tcp_sock *tp)
+{
+	if (!f->suspect || !before(f->suspect_seq, tp->snd_una))
+		return;
+	f->suspect = 0;
+	path_eats_options(f, tp);
 }
 
 static __always_inline void option_encode(struct option *o, const struct trace_context *c)
@@ -180,10 +196,7 @@ static __always_inline void option_reserve(struct bpf_sock_ops *ctx, struct flow
 	if (!e)
 		return;
 	if (e->writes >= OPTION_LOST_WRITES) {
-		struct bpf_sock *sk = ctx->sk;
-		struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
-		if (tp)
-			path_suspected(f, tp);
+		path_suspected(f, e);
 		return;
 	}
 	/* Behind the reservation above, a guard. */
@@ -201,6 +214,14 @@ static __always_inline void option_write(struct bpf_sock_ops *ctx, struct flow *
 	struct option o;
 	if (!segment_of(ctx, &s))
 		return;
+	/* What segment_of() takes for new data may be sent again: here the header is there to tell. */
+	if (!bpf_ksym_exists(bpf_cast_to_kern_ctx)) {
+		struct tcphdr *th = ctx->skb_data;
+		if ((void *)(th + 1) > ctx->skb_data_end)
+			return;
+		s.seq = bpf_ntohl(th->seq);
+		s.end = s.seq + ctx->skb_len - th->doff * 4;
+	}
 	struct exchange *e = option_covered(f, &s);
 	if (!e)
 		return;
@@ -234,6 +255,43 @@ static __always_inline bool option_experimental(struct bpf_sock_ops *ctx)
 	return false;
 }
 
+/* Is this a context that waits for its bytes to be read? If so, an earlier segment moves its
+ * beginning forward. */
+static __always_inline bool option_waits(struct flow *f, const struct trace_context *c, __u32 seq)
+{
+#pragma unroll
+	for (__u32 i = 0; i < EXCHANGES; i++) {
+		struct exchange *e = &f->exchanges[i];
+		if (e->state != EXCHANGE_ARRIVED || e->context.span_id != c->span_id)
+			continue;
+		if (before(seq, e->seq))
+			e->seq = seq;
+		return true;
+	}
+	return false;
+}
+
+/* A segment that was sent again comes behind later ones: the newest exchange goes to its place. */
+static __always_inline void option_in_order(struct flow *f)
+{
+	for (int i = EXCHANGES - 1; i > 0; i--) {
+		if (i >= f->in_flight)
+			continue;
+		struct exchange *e = flow_exchange(f, i), *earlier = flow_exchange(f, i - 1);
+		if (earlier->state != EXCHANGE_ARRIVED || !before(e->seq, earlier->seq))
+			return;
+		struct trace_context context = e->context;
+		__u64 arrived = e->arrived;
+		__u32 seq = e->seq;
+		e->context = earlier->context;
+		e->arrived = earlier->arrived;
+		e->seq = earlier->seq;
+		earlier->context = context;
+		earlier->arrived = arrived;
+		earlier->seq = seq;
+	}
+}
+
 /* A segment with an option that the stack does not know has arrived. Runs in softirq, under a
  * foreign current: nothing about threads here. */
 static __always_inline void option_parse(struct bpf_sock_ops *ctx, struct flow *f)
@@ -265,11 +323,8 @@ static __always_inline void option_parse(struct bpf_sock_ops *ctx, struct flow *
 		return;
 	}
 	/* Segments of one super-packet, and what is sent again, carry the same context. */
-	if (c.span_id == f->last_inbound || !before(ctx->rcv_nxt, end)) {
-		struct exchange *newest = flow_newest(f);
-		if (newest && newest->state == EXCHANGE_ARRIVED &&
-		    newest->context.span_id == c.span_id && before(seq, newest->seq))
-			newest->seq = seq;
+	if (option_waits(f, &c, seq) || c.span_id == f->last_inbound ||
+	    !before(ctx->rcv_nxt, end)) {
 		count(COUNT_DUPLICATE);
 		return;
 	}
@@ -283,5 +338,6 @@ static __always_inline void option_parse(struct bpf_sock_ops *ctx, struct flow *
 	e->state = EXCHANGE_ARRIVED;
 	e->seq = seq;
 	e->arrived = bpf_ktime_get_ns();
+	option_in_order(f);
 	count(COUNT_PARSED);
 }

@@ -22,13 +22,13 @@ static __always_inline struct payload receive_payload(struct task_struct *task)
 	return p;
 }
 
-static __always_inline struct head *receive_head(struct task_struct *task, __u32 bytes)
+static __always_inline struct reading receive_head(struct task_struct *task, __u32 bytes)
 {
 	struct payload p = receive_payload(task);
 	return head_read(p.address, p.length < bytes ? p.length : bytes);
 }
 
-static __always_inline struct head *receive_reply_head(struct task_struct *task, __u32 bytes)
+static __always_inline struct reading receive_reply_head(struct task_struct *task, __u32 bytes)
 {
 	struct payload p = receive_payload(task);
 	return head_read_reply(p.address, p.length < bytes ? p.length : bytes);
@@ -37,11 +37,11 @@ static __always_inline struct head *receive_reply_head(struct task_struct *task,
 /* R1, the parent: the traceparent in the payload, else the context from the wire, else a new
  * trace where the rules allow one. False: this request is not traced. */
 static __always_inline bool visit_parent(struct flow *f, struct exchange *e, struct process *p,
-					 const struct head *h, __u16 port)
+					 const struct reading *head, __u16 port)
 {
 	struct trace_context wire = e->context, header = {};
-	if (h && head_is_http_request(h))
-		traceparent_read(h, h->record.length, &header);
+	if (head->there && head_is_http_request(head->head))
+		traceparent_read(head->head, head->head->record.length, &header);
 	if (header.span_id && !f->trust) {
 		count(COUNT_TRACEPARENT_UNTRUSTED);
 		e->link_hi = header.trace_hi;
@@ -92,8 +92,10 @@ static __noinline void visit_open(struct flow *f, struct exchange *e, struct rec
 		f->role = ROLE_IGNORED;
 		return;
 	}
-	struct head *h = r->with_head ? receive_head(task, tp->copied_seq - r->from) : NULL;
-	bool traced = visit_parent(f, e, p, h, port);
+	struct reading head = {};
+	if (r->with_head)
+		head = receive_head(task, tp->copied_seq - r->from);
+	bool traced = visit_parent(f, e, p, &head, port);
 
 	struct worker *w = worker_get(task);
 	if (w) {
@@ -114,16 +116,17 @@ static __noinline void visit_open(struct flow *f, struct exchange *e, struct rec
 	}
 	if (!traced) {
 		e->context.span_id = 0;
-		if (h)
-			ring_discard(h);
+		if (head.there)
+			ring_discard(head.head);
 		return;
 	}
 	visit_opened(e->context.span_id);
 	process_visit_opened(p);
-	if (w)
+	/* Which of several requests it works on first, nobody can tell (R11). */
+	if (w && flow_alone(f, e))
 		worker_works_for(w, &e->context, e->pid, now);
-	if (h)
-		head_send(h, e, HEAD_REQUEST, port, now);
+	if (head.there)
+		head_send(head.head, e, HEAD_REQUEST, port, now);
 }
 
 struct arrivals {
@@ -145,7 +148,7 @@ static long arrival_read(__u32 i, struct arrivals *a)
 		return 0;
 	if (a->opened || before(a->from, e->seq))
 		r->from = e->seq;
-	r->with_head = !a->opened && r->from == a->from;
+	r->with_head = r->with_head && !a->opened && r->from == a->from;
 	visit_open(f, e, r);
 	a->opened = true;
 	return 0;
@@ -156,6 +159,10 @@ static __always_inline void receive_request(struct flow *f, struct receiving *r)
 	bool first = f->phase != PHASE_REQUEST;
 	struct arrivals a = {.f = f, .r = r, .from = r->from};
 	f->phase = PHASE_REQUEST;
+	if (first)
+		emit_settled(f, r->tp, r->from);
+	/* Behind other bytes, perhaps in a buffer that begins with them. */
+	r->with_head = first;
 	if (f->in_flight)
 		bpf_loop(EXCHANGES, arrival_read, &a, 0);
 	if (a.opened)
@@ -172,7 +179,7 @@ static __always_inline void receive_request(struct flow *f, struct receiving *r)
 	struct exchange *e = flow_newest(f);
 	struct worker *w = worker_find(r->task);
 	if (e && e->state == EXCHANGE_OPEN && e->context.span_id && w &&
-	    w->visit.span_id != e->context.span_id)
+	    w->visit.span_id != e->context.span_id && flow_alone(f, e))
 		worker_works_for(w, &e->context, e->pid, bpf_ktime_get_ns());
 }
 
@@ -196,7 +203,23 @@ static long invocation_answered(__u32 i, struct answered *a)
 	return 0;
 }
 
-/* R3: the invocation's owner is whom the thread now works for; nobody, if there are several. */
+/* R3: the invocation's owner is whom the thread now works for. */
+static __always_inline void worker_answered(struct flow *f, struct worker *w, __u64 now)
+{
+	const struct reported *last = &f->reported;
+	bool own = w->visit.span_id == last->owner.span_id && !w->inherited;
+	if (last->owner.span_id && visit_is_open(last->owner.span_id)) {
+		worker_works_for(w, &last->owner, last->owner_pid, now);
+		if (last->inherited && !own)
+			w->inherited = INHERITED_USED;
+	} else {
+		worker_idle(w);
+	}
+	if (last->pooled)
+		w->pooled = f->cookie;
+}
+
+/* Nobody is the owner, if there are several. */
 static __noinline void response_begins(struct flow *f, struct receiving *r)
 {
 	struct tcp_sock *tp = r->tp;
@@ -205,28 +228,30 @@ static __noinline void response_begins(struct flow *f, struct receiving *r)
 	struct progress progress = {
 		.replied = now,
 		.end = now,
-		.sent = tp->write_seq,
+		.sent = flow_sent(f, tp),
 		.received = tp->copied_seq,
 		.tid = task->pid,
 	};
 	__u16 port = bpf_ntohs(tcp_to_sock(tp)->__sk_common.skc_dport);
 	bool several = f->in_flight > 1;
 	struct worker *w = worker_get(task);
-	if (w)
-		worker_idle(w);
+	struct reported *last = &f->reported;
 
 	struct exchange *e = flow_exchange(f, 0);
+	last->owner.span_id = 0;
 	if (!several) {
 		if (e->context.flags & FLAG_SAMPLED) {
-			struct head *h = receive_reply_head(task, tp->copied_seq - r->from);
-			if (h)
-				head_send(h, e, HEAD_REPLY, port, now);
+			struct reading h = receive_reply_head(task, tp->copied_seq - r->from);
+			if (h.there)
+				head_send(h.head, e, HEAD_REPLY, port, now);
 		}
-		if (w && e->owner.span_id && visit_is_open(e->owner.span_id))
-			worker_works_for(w, &e->owner, e->owner_pid, now);
+		last->owner = e->owner;
+		last->owner_pid = e->owner_pid;
+		last->inherited = e->inherited;
 	}
-	if (f->pooled && pool_free(f, tp) && w)
-		w->pooled = f->cookie;
+	last->pooled = f->pooled && pool_free(f, tp);
+	if (w)
+		worker_answered(f, w, now);
 
 	/* Which of several this answers only a parser could tell: all are taken as answered. */
 	struct answered answered = {.f = f, .tp = tp, .progress = &progress, .from = r->from};
@@ -235,14 +260,36 @@ static __noinline void response_begins(struct flow *f, struct receiving *r)
 		bpf_loop(EXCHANGES, invocation_answered, &answered, 0);
 }
 
+static __always_inline bool response_is_interim(struct receiving *r)
+{
+	__u32 length = r->tp->copied_seq - r->from;
+	if (length > INTERIM_MAX || r->task->flags & (PF_IO_WORKER | PF_USER_WORKER | PF_KTHREAD))
+		return false;
+	struct payload p = {};
+	const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(r->task);
+	payload_locate(&p, receive_shape(SYSCALL_NUMBER(regs)), regs);
+	return payload_is_interim(&p, length);
+}
+
 static __always_inline void receive_response(struct flow *f, struct receiving *r)
 {
-	bool first = f->phase == PHASE_REQUEST && f->in_flight;
-	f->phase = PHASE_REPLY;
-	if (first)
+	__u64 now = bpf_ktime_get_ns();
+	path_judged(f, r->tp);
+	if (f->phase == PHASE_REQUEST && f->in_flight) {
+		if (response_is_interim(r))
+			return;
+		f->phase = PHASE_REPLY;
 		response_begins(f, r);
-	else if (f->reported.span_id)
-		emit_extend(f, r->tp->write_seq, r->tp->copied_seq, bpf_ktime_get_ns());
+		return;
+	}
+	f->phase = PHASE_REPLY;
+	if (!f->reported.span_id)
+		return;
+	/* An event loop may have worked for others in between. */
+	struct worker *w = worker_find(r->task);
+	if (w && w->visit.span_id != f->reported.owner.span_id)
+		worker_answered(f, w, now);
+	emit_extend(f, flow_sent(f, r->tp), r->tp->copied_seq, now);
 }
 
 static __always_inline void received(struct sock *sk)

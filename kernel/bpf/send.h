@@ -7,6 +7,8 @@ struct sending {
 	struct tcp_sock *tp;
 	struct payload payload;
 	__u64 now;
+	__u32 end;	/* where in sequence space it will end, as far as known */
+	bool continued; /* of a message of which not all could be sent at once */
 };
 
 /* tcp_current_mss is also called for what is no send (setsockopt, a backlog with queued data). */
@@ -25,6 +27,23 @@ static __always_inline bool sending_now(struct sending *s)
 	return true;
 }
 
+/* The hook is called again whenever a system call had to wait for room, and a program that does not
+ * wait sends the rest later: what was announced is announced once. */
+static __always_inline void send_announced(struct flow *f, struct sending *s)
+{
+	const struct payload *p = &s->payload;
+	__u32 at = s->tp->write_seq;
+	__u64 buffer = p->address ^ (__u64)p->total << 32;
+	s->continued = before(at, f->expected);
+	if (!before(at, f->announced) && (at != f->announced || buffer != f->announced_buffer)) {
+		f->announced = at + p->total;
+		f->announced_buffer = buffer;
+		if (!s->continued)
+			f->expected = at + (p->total > p->hoped ? p->total : p->hoped);
+	}
+	s->end = f->announced;
+}
+
 static __always_inline void sent_head(struct sending *s, const struct exchange *e,
 				      enum head_part part, __u16 port)
 {
@@ -32,10 +51,11 @@ static __always_inline void sent_head(struct sending *s, const struct exchange *
 		return;
 	if (!s->payload.address)
 		count(COUNT_HEAD_UNREADABLE);
-	struct head *h = part == HEAD_REPLY ? head_read_reply(s->payload.address, s->payload.length)
-					    : head_read(s->payload.address, s->payload.length);
-	if (h)
-		head_send(h, e, part, port, s->now);
+	struct reading h = part == HEAD_REPLY
+				   ? head_read_reply(s->payload.address, s->payload.length)
+				   : head_read(s->payload.address, s->payload.length);
+	if (h.there)
+		head_send(h.head, e, part, port, s->now);
 }
 
 /* R15: is the thread's visit the one that it now answers? Only while visits overlap. */
@@ -97,8 +117,8 @@ static __noinline void reply_begins(struct flow *f, struct sending *s)
 	struct progress progress = {
 		.replied = s->now,
 		.end = s->now,
-		.sent = s->tp->write_seq + s->payload.total,
-		.received = s->tp->copied_seq,
+		.sent = s->end,
+		.received = f->copied_seq,
 		.tid = s->task->pid,
 	};
 	struct replies r = {
@@ -116,11 +136,13 @@ static __noinline void reply_begins(struct flow *f, struct sending *s)
 static __always_inline void send_reply(struct flow *f, struct sending *s)
 {
 	bool first = f->phase == PHASE_REQUEST && f->in_flight;
+	if (first && payload_is_interim(&s->payload, s->payload.total))
+		return;
 	f->phase = PHASE_REPLY;
 	if (first)
 		reply_begins(f, s);
 	else if (f->reported.span_id)
-		emit_extend(f, s->tp->write_seq + s->payload.total, s->tp->copied_seq, s->now);
+		emit_extend(f, s->end, f->copied_seq, s->now);
 }
 
 static __always_inline void owned_by(struct exchange *e, const struct trace_context *visit,
@@ -133,7 +155,7 @@ static __always_inline void owned_by(struct exchange *e, const struct trace_cont
 /* R6: the first request of a connection is its opener's, never what the sender happens to work for
  * now. */
 static __always_inline bool first_invocation_parent(struct flow *f, struct exchange *e,
-						    struct sending *s)
+						    struct sending *s, struct worker *w)
 {
 	e->no_parent = NO_PARENT_OPENER;
 	if (!f->opener_visit.span_id || f->opener_tid != (__u32)s->task->pid)
@@ -142,6 +164,9 @@ static __always_inline bool first_invocation_parent(struct flow *f, struct excha
 	if (!visit_is_open(f->opener_visit.span_id))
 		return false;
 	owned_by(e, &f->opener_visit, f->opener_pid);
+	e->inherited = f->opener_inherited;
+	if (w && w->inherited && w->visit.span_id == f->opener_visit.span_id)
+		w->inherited = INHERITED_USED;
 	struct process *p = process_by_pid(f->opener_pid);
 	e->no_parent = NO_PARENT_UNBELIEVED;
 	if (!f->opener_believed || !p || p->lost)
@@ -156,7 +181,7 @@ static __always_inline bool invocation_parent(struct flow *f, struct exchange *e
 					      struct worker *w, struct process *own)
 {
 	if (!f->requests)
-		return first_invocation_parent(f, e, s);
+		return first_invocation_parent(f, e, s, w);
 	if (!w || !w->visit.span_id) {
 		e->no_parent = NO_PARENT_IDLE;
 		return false;
@@ -174,16 +199,19 @@ static __always_inline bool invocation_parent(struct flow *f, struct exchange *e
 		e->no_parent = NO_PARENT_POOLED;
 		return false;
 	}
-	bool inherited = w->inherited;
+	if (inheritance_spent(w, p)) {
+		e->no_parent = NO_PARENT_IDLE;
+		return false;
+	}
 	owned_by(e, &w->visit, w->pid);
-	/* R7: for one invocation. */
-	if (inherited)
-		worker_idle(w);
+	e->inherited = w->inherited != INHERITED_NOT;
+	if (e->inherited)
+		w->inherited = INHERITED_USED;
 	if (!process_believed(p)) {
 		e->no_parent = NO_PARENT_UNBELIEVED;
 		return false;
 	}
-	e->parent_kind = inherited ? PARENT_INHERITED : PARENT_WORKER;
+	e->parent_kind = e->inherited ? PARENT_INHERITED : PARENT_WORKER;
 	return true;
 }
 
@@ -263,12 +291,15 @@ static __noinline void invocation_open(struct flow *f, struct sending *s, struct
 	sent_head(s, e, HEAD_REQUEST, bpf_ntohs(tcp_to_sock(tp)->__sk_common.skc_dport));
 }
 
-/* More of the same request, unless the thread works for another visit by now (R11). */
+/* More of the same request, unless the thread works for another visit by now (R11). A loop that
+ * could not send all at once sends the rest whenever there is room, whatever it works for then. */
 static __always_inline bool same_request(struct flow *f, struct sending *s, struct worker *w)
 {
 	struct exchange *e = flow_newest(f);
 	if (f->phase != PHASE_REQUEST || !e)
 		return false;
+	if (s->continued)
+		return true;
 	__u64 visit = w ? w->visit.span_id : 0;
 	return e->worker_visit == visit && e->tid == (__u32)s->task->pid;
 }
@@ -292,8 +323,9 @@ static __always_inline void connecting(struct flow *f)
 	if (!w || !worker_has_visit(w, now))
 		return;
 	struct process *p = process_by_pid(w->pid);
-	if (!p)
+	if (!p || inheritance_spent(w, p))
 		return;
+	f->opener_inherited = w->inherited != INHERITED_NOT;
 	f->opener_visit = w->visit;
 	f->opener_pid = w->pid;
 	f->opener_believed = process_believed(p);
@@ -314,6 +346,7 @@ static __always_inline void sent(struct bpf_sock_ops *ctx, struct bpf_sock *bpf_
 	if (!sending_now(&s))
 		return;
 	s.now = bpf_ktime_get_ns();
+	send_announced(f, &s);
 	if (f->role == ROLE_PASSIVE)
 		send_reply(f, &s);
 	else

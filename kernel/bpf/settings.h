@@ -16,6 +16,8 @@ const volatile __u32 port_default_rules; /* ingress rules that name no port */
 const volatile __u32 accepting_rules;
 /* Task storage can be used by sock_ops programs since 6.14 or so; the loader tries. */
 const volatile bool task_storage = true;
+/* Threads can be preempted within tracepoints; the loader goes by the version. */
+const volatile bool preemptible = false;
 
 enum profile {
 	PROFILE_THREAD = 0,

@@ -10,6 +10,7 @@ struct payload {
 	__u64 address; /* of the first plain buffer; 0: there is none (sendfile, splice, io_uring) */
 	__u32 length;  /* of that buffer */
 	__u32 total;   /* of all that the call wants to send, as far as known */
+	__u32 hoped;   /* what the call asks for, though there may be less of it (sendfile) */
 };
 
 enum syscall_shape {
@@ -24,6 +25,8 @@ enum syscall_shape {
 #define SYSCALL_NUMBER(r) ((int)(r)->orig_ax)
 #define SYSCALL_ARG2(r) ((r)->si)
 #define SYSCALL_ARG3(r) ((r)->dx)
+#define SYSCALL_ARG4(r) ((r)->r10)
+#define SYSCALL_SENDFILE 40
 static __always_inline enum syscall_shape send_shape(int number)
 {
 	switch (number) {
@@ -36,7 +39,7 @@ static __always_inline enum syscall_shape send_shape(int number)
 	case 46:  /* sendmsg */
 	case 307: /* sendmmsg */
 		return SHAPE_MESSAGE;
-	case 40:  /* sendfile */
+	case SYSCALL_SENDFILE:
 	case 275: /* splice */
 	case 278: /* vmsplice */
 	case 426: /* io_uring_enter */
@@ -63,6 +66,8 @@ static __always_inline enum syscall_shape receive_shape(int number)
 #define SYSCALL_NUMBER(r) ((r)->syscallno)
 #define SYSCALL_ARG2(r) ((r)->regs[1])
 #define SYSCALL_ARG3(r) ((r)->regs[2])
+#define SYSCALL_ARG4(r) ((r)->regs[3])
+#define SYSCALL_SENDFILE 71
 static __always_inline enum syscall_shape send_shape(int number)
 {
 	switch (number) {
@@ -75,7 +80,7 @@ static __always_inline enum syscall_shape send_shape(int number)
 	case 211: /* sendmsg */
 	case 269: /* sendmmsg */
 		return SHAPE_MESSAGE;
-	case 71:  /* sendfile */
+	case SYSCALL_SENDFILE:
 	case 76:  /* splice */
 	case 75:  /* vmsplice */
 	case 426: /* io_uring_enter */
@@ -135,4 +140,20 @@ static __always_inline void payload_locate(struct payload *p, enum syscall_shape
 		if (bpf_probe_read_user(&message, sizeof(message), (void *)(second + 16)) == 0)
 			payload_of_iovec(p, message.base, message.length);
 	}
+	if (SYSCALL_NUMBER(regs) == SYSCALL_SENDFILE)
+		p->hoped = SYSCALL_ARG4(regs) < 1U << 30 ? SYSCALL_ARG4(regs) : 1U << 30;
+}
+
+/* HTTP's "100 Continue" (RFC 9110 section 15.2.1) by itself: the reply is still to come. */
+#define INTERIM_MAX 48
+#define HTTP_1_1 0x312e312f50545448ULL /* "HTTP/1.1", as a little-endian number */
+#define HTTP_CONTINUE 0x30303120       /* " 100" */
+
+static __always_inline bool payload_is_interim(const struct payload *p, __u32 length)
+{
+	char text[12];
+	if (!p->address || length < 25 || length > INTERIM_MAX ||
+	    bpf_probe_read_user(text, sizeof(text), (void *)p->address))
+		return false;
+	return *(__u64 *)text == HTTP_1_1 && *(__u32 *)(text + 8) == HTTP_CONTINUE;
 }

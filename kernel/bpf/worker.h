@@ -2,12 +2,20 @@
 /* Which visit a worker is working for, and since when. A worker is a thread here. */
 #pragma once
 
+/* R7: a visit that a worker has from its creator is good for one invocation, and for more only
+ * while no other visit is open that it might as well be for. */
+enum inherited {
+	INHERITED_NOT = 0,
+	INHERITED_FRESH = 1,
+	INHERITED_USED = 2,
+};
+
 struct worker {
 	struct trace_context visit; /* span_id 0: none */
 	__u64 since;
 	__u64 pooled; /* R13: the connection whose response was read last, all others being busy */
 	__u32 pid;    /* the process in which the visit is open */
-	__u8 inherited;	     /* R7: good for one invocation */
+	__u8 inherited;
 	__u8 reads_requests; /* has ever read one: not a pool thread (R16) */
 	__u8 pad[2];
 };
@@ -68,14 +76,14 @@ static __always_inline void worker_works_for(struct worker *w, const struct trac
 	w->visit = *visit;
 	w->since = now;
 	w->pid = pid;
-	w->inherited = 0;
+	w->inherited = INHERITED_NOT;
 	w->pooled = 0;
 }
 
 static __always_inline void worker_idle(struct worker *w)
 {
 	w->visit.span_id = 0;
-	w->inherited = 0;
+	w->inherited = INHERITED_NOT;
 	w->pooled = 0;
 }
 
@@ -83,6 +91,11 @@ static __always_inline void worker_idle(struct worker *w)
 static __always_inline bool worker_has_visit(const struct worker *w, __u64 now)
 {
 	return w->visit.span_id && now - w->since < visit_age_ns && visit_is_open(w->visit.span_id);
+}
+
+static __always_inline bool inheritance_spent(const struct worker *w, const struct process *p)
+{
+	return w->inherited == INHERITED_USED && p->open > 1;
 }
 
 /* R7: a new thread or process inherits only from a creator in whose process one visit is open. */
@@ -99,5 +112,5 @@ static __always_inline void worker_created(struct task_struct *creator, struct t
 	if (!w)
 		return;
 	worker_works_for(w, &from->visit, from->pid, now);
-	w->inherited = 1;
+	w->inherited = INHERITED_FRESH;
 }

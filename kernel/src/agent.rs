@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::mem::MaybeUninit;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Mutex;
 
@@ -13,6 +13,7 @@ use libbpf_rs::{
 
 use crate::counters::Counters;
 use crate::policy::Policy;
+use crate::preflight;
 use crate::record::Record;
 use crate::settings::{MIN_HEAD_BYTES, Settings, SettingsError};
 use crate::skel::{LanewireSkelBuilder, OpenLanewireSkel};
@@ -47,6 +48,8 @@ pub struct Agent {
     links: Vec<Link>,
     records: MapHandle,
     counters: MapHandle,
+    /// The tracing programs behind which there is none.
+    last: Vec<OwnedFd>,
 }
 
 impl Agent {
@@ -77,21 +80,36 @@ impl Agent {
             .open(&mut object)
             .map_err(failed("opening them"))?;
         let policy = Policy::new(settings);
-        configure(&mut open, settings, &policy).map_err(failed("setting their constants"))?;
+        let preemptible = preflight::Machine::this().preemptible_tracepoints();
+        configure(&mut open, settings, &policy, preemptible)
+            .map_err(failed("setting their constants"))?;
         let skel = open.load().map_err(failed("verifying them"))?;
         fill(&skel.maps.programs, &policy.programs).map_err(failed("naming programs"))?;
         fill(&skel.maps.ports, &policy.ports).map_err(failed("naming ports"))?;
         fill(&skel.maps.peers, &policy.peers).map_err(failed("naming peers"))?;
 
         // Receivers first: whoever sends a context should find its peer listening.
-        let tracing = [
+        let mut tracing = vec![
             &skel.progs.lanewire_exit,
             &skel.progs.lanewire_exec,
             &skel.progs.lanewire_fork,
-            &skel.progs.lanewire_receive,
         ];
+        if preemptible {
+            tracing.push(&skel.progs.lanewire_receive_again);
+        } else {
+            tracing.push(&skel.progs.lanewire_receive);
+        }
+        // What these leave out nobody does.
+        let last = tracing
+            .iter()
+            .map(|program| program.as_fd().try_clone_to_owned())
+            .collect::<Result<_, _>>()
+            .map_err(|error| failed("keeping a program")(error.into()))?;
+        if preemptible {
+            tracing.push(&skel.progs.lanewire_receive);
+        }
         let mut links = tracing
-            .into_iter()
+            .iter()
             .map(|program| program.attach())
             .collect::<Result<Vec<_>, _>>()
             .map_err(failed("attaching to tracepoints"))?;
@@ -104,6 +122,7 @@ impl Agent {
         let handle = |map| MapHandle::try_from(map).map_err(failed("keeping a map"));
         Ok(Agent {
             links,
+            last,
             records: handle(&skel.maps.records)?,
             counters: handle(&skel.maps.counters)?,
         })
@@ -133,7 +152,11 @@ impl Agent {
     /// # Errors
     /// If the process has no file descriptor left.
     pub fn counters(&self) -> Result<Counters, libbpf_rs::Error> {
-        Ok(Counters::new(MapHandle::try_from(&self.counters)?))
+        let last = self.last.iter().map(OwnedFd::try_clone);
+        Ok(Counters::new(
+            MapHandle::try_from(&self.counters)?,
+            last.collect::<Result<_, _>>()?,
+        ))
     }
 
     /// Detaches the programs: no option is written and no record made from here on. What is in
@@ -162,6 +185,7 @@ fn configure(
     open: &mut OpenLanewireSkel<'_>,
     settings: &Settings,
     policy: &Policy,
+    preemptible: bool,
 ) -> Result<(), libbpf_rs::Error> {
     let constants = open
         .maps
@@ -179,6 +203,8 @@ fn configure(
     constants.port_default_rules = policy.port_default_rules;
     constants.accepting_rules = policy.accepting_rules;
     constants.task_storage = ProgramType::SockOps.is_helper_supported(TASK_STORAGE_GET)?;
+    constants.preemptible = preemptible;
+    open.progs.lanewire_receive_again.set_autoload(preemptible);
     open.maps.records.set_max_entries(settings.ring_bytes)?;
     open.maps.processes.set_max_entries(settings.processes)?;
     Ok(())

@@ -1,7 +1,7 @@
 //! Lanewire's eBPF programs and their loader.
 //!
 //! [`preflight::check`] says whether this machine can run them, [`Agent::load`] verifies and
-//! attaches them as [`Settings`] says, and [`Agent::read`] hands over what they saw as
+//! attaches them as [`Settings`] says, and [`Agent::records`] hands over what they saw as
 //! [`Record`]s. Dropping the [`Agent`] detaches everything, and so does the end of the process,
 //! however it comes: connections go on as if nothing had been there.
 

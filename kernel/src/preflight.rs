@@ -8,6 +8,10 @@ use std::path::{Path, PathBuf};
 /// and sockets in tracepoints are trusted, since 6.1.
 pub const OLDEST_KERNEL: (u32, u32) = (6, 1);
 
+/// From here on a thread is taken to be preemptible within a tracepoint: 7.2 is and 6.18 is not, and
+/// to be wrong about those between costs some nanoseconds.
+const PREEMPTIBLE_TRACEPOINTS: (u32, u32) = (6, 19);
+
 const CAP_NET_ADMIN: u32 = 12;
 const CAP_SYS_ADMIN: u32 = 21;
 const CAP_PERFMON: u32 = 38;
@@ -101,6 +105,11 @@ impl Machine {
         } else {
             Err(Missing::Cgroup(path))
         }
+    }
+
+    /// May a thread be preempted within a tracepoint?
+    pub(crate) fn preemptible_tracepoints(&self) -> bool {
+        version(&self.release).is_some_and(|v| v >= PREEMPTIBLE_TRACEPOINTS)
     }
 
     /// Everything that is missing besides the cgroup.

@@ -21,12 +21,16 @@ fn headers(head: &[u8]) -> Headers<'_> {
     Headers::new(head)
 }
 
+fn reader(uid: Uid) -> PropagationReader {
+    PropagationReader::new(&PropagationConfig::default(), uid).unwrap()
+}
+
 fn read(reader: &PropagationReader, lines: &[&str]) -> RequestContext {
     reader.read(headers(&head(lines)))
 }
 
 fn trace_state(lines: &[&str]) -> String {
-    read(&PropagationReader::default(), lines).trace_state
+    read(&reader(Uid::default()), lines).trace_state
 }
 
 #[test]
@@ -51,33 +55,36 @@ fn a_tracestate_counts_beside_one_valid_traceparent_only() {
 
 #[test]
 fn what_is_refused_is_counted_by_its_reason() {
-    let reader = PropagationReader::default();
+    let reader = reader(Uid::default());
     read(&reader, &[PARENT, "tracestate: a=1"]);
-    assert!(reader.refused().iter().all(|(_, count)| *count == 0));
+    assert!(reader.counters().iter().all(|(_, count)| *count == 0));
     read(&reader, &["traceparent: 00-0-0-00", "tracestate: B=2"]);
     read(&reader, &[PARENT, PARENT]);
     read(&reader, &[PARENT, PARENT]);
     for _ in 0..3 {
         read(&reader, &[PARENT, "tracestate: B=2"]);
     }
-    let expected = [
-        ("trace_parent_illegal", 1),
-        ("trace_parent_several", 2),
-        ("trace_state_illegal", 3),
-    ];
-    assert_eq!(reader.refused(), expected);
+    let expected = [("traceparent_refused", 3), ("tracestate_refused", 3)];
+    assert_eq!(reader.counters(), expected);
+}
+
+#[test]
+fn lanes_are_read_in_every_format_that_is_allowed() {
+    let reader = detecting_all(Format::Live, Compat::W3c, Uid::Off);
+    let lines = ["X-Lane-Code: gray", "baggage: x-live-cell=[c1|c2],other=1"];
+    let cell = ("x-live-cell".into(), vec!["c1".into(), "c2".into()]);
+    assert_eq!(read(&reader, &lines).baggage, [lane(), cell]);
 }
 
 #[test]
 fn an_index_is_known_to_nobody() {
-    assert_eq!(PropagationReader::default().resolve(7), None);
+    assert_eq!(reader(Uid::default()).resolve(7), None);
 }
 
 /// What spans show of these two keys.
 fn shown(uid: Uid, value: &str) -> Vec<(String, Vec<String>)> {
-    let reader = PropagationReader::new(AutoPropagation::default(), uid);
     let line = format!("baggage: x-live-uid={value},x-lane-code=gray");
-    read(&reader, &[&line]).baggage
+    read(&reader(uid), &[&line]).baggage
 }
 
 fn lane() -> (String, Vec<String>) {
@@ -123,7 +130,8 @@ fn a_short_secret_is_refused() {
 #[test]
 fn a_carrier_has_the_account_whatever_spans_show() {
     let head = head(&["baggage: x-live-uid=7"]);
-    let carrier = PropagationReader::default().carrier(headers(&head));
+    let fields = headers(&head).map(|header| (header.name, header.value));
+    let carrier = AutoPropagation::default().extract_http(fields).carrier;
     assert_eq!(carrier.get("x-live-uid").unwrap().value(), "7");
 }
 
@@ -134,7 +142,7 @@ fn detecting_all(format: Format, compat: Compat, uid: Uid) -> PropagationReader 
         compat,
         ..PropagationConfig::default()
     };
-    PropagationReader::new(AutoPropagation::new(&config).unwrap(), uid)
+    PropagationReader::new(&config, uid).unwrap()
 }
 
 fn readers() -> impl Iterator<Item = PropagationReader> {

@@ -67,7 +67,7 @@ fn minted_ids_are_marked_random_and_continued_ones_keep_their_mark() {
 fn legal_members_are_kept_as_sent_and_the_first_of_a_key() {
     let read = |lines: &[&str]| {
         let state = TraceState::from_headers(lines.iter().copied());
-        state.map(String::from)
+        state.map(|state| state.to_string())
     };
     for (lines, expected) in [
         (&["a=1"][..], "a=1"),

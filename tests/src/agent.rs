@@ -94,7 +94,15 @@ impl Agent {
     /// # Errors
     /// When it does not say that it is ready; with what it said instead.
     pub fn start(host: &Host, endpoint: &str) -> Result<Agent> {
-        let mut process = spawn(host, &configuration(host, endpoint))?;
+        Agent::start_with(host, &configuration(host, endpoint))
+    }
+
+    /// As [`Agent::start`], with this configuration.
+    ///
+    /// # Errors
+    /// When it does not say that it is ready; with what it said instead.
+    pub fn start_with(host: &Host, configuration: &str) -> Result<Agent> {
+        let mut process = spawn(host, configuration)?;
         process
             .wait_for_line("ready")
             .with_context(|| format!("the agent on {} did not get ready", host.name))?;

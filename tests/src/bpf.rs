@@ -59,6 +59,41 @@ pub fn expect_gone(test: &str, held: Result<Vec<u64>>, attached: Result<Vec<u64>
     gone.expect("the agent's programs outlive it");
 }
 
+/// What the programs that are attached to a cgroup have counted under a name of their list, such as
+/// `UNTRUSTED`.
+///
+/// # Errors
+/// When `bpftool` is not there, or there is no such counter.
+pub fn counter(cgroup: &Path, name: &str) -> Result<u64> {
+    let list = include_str!("../../kernel/bpf/counters.h");
+    let names = list.lines().filter_map(|line| {
+        let name = line.trim_start().strip_prefix("COUNT_")?;
+        name.split_once(',').map(|(name, _)| name)
+    });
+    let index = names.into_iter().position(|known| known == name);
+    let index = index.with_context(|| format!("no counter {name}"))?;
+    // By way of the programs: not every bpftool can say which process holds a map.
+    let attached = attached_to(cgroup)?;
+    let programs = bpftool(&["prog", "show"])?;
+    let attached = programs.iter().filter(|program| {
+        program["id"]
+            .as_u64()
+            .is_some_and(|id| attached.contains(&id))
+    });
+    let used: Vec<&Value> = attached
+        .flat_map(|program| program["map_ids"].as_array().into_iter().flatten())
+        .collect();
+    let maps = bpftool(&["map", "show"])?;
+    let map = maps
+        .iter()
+        .find(|map| map["name"] == "counters" && used.contains(&&map["id"]))
+        .context("no counters")?;
+    let entries = bpftool(&["map", "dump", "id", &map["id"].to_string()])?;
+    let values = entries.get(index).context("a counter's values")?;
+    let values = values["formatted"]["values"].as_array().into_iter();
+    Ok(values.flatten().filter_map(|v| v["value"].as_u64()).sum())
+}
+
 fn bpftool(arguments: &[&str]) -> Result<Vec<Value>> {
     let program = need::program("bpftool").context("bpftool is not installed")?;
     let mut command = Command::new(program);

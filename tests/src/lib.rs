@@ -12,6 +12,7 @@ pub mod capture;
 pub mod chain;
 pub mod host;
 pub mod judge;
+pub mod lab;
 pub mod load;
 pub mod need;
 pub mod option;

@@ -42,6 +42,21 @@ fn started(test: &str) -> Option<Chain> {
 }
 
 #[test]
+fn the_collectors_configuration_that_is_shipped_is_valid() {
+    let test = "the_collectors_configuration_that_is_shipped_is_valid";
+    if need::skip_without_collector(test) {
+        return;
+    }
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../otel-collector-config.yaml");
+    let said = std::process::Command::new(backends::collector_program().unwrap())
+        .args(["validate", "--config", file])
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&said.stderr);
+    assert!(said.status.success(), "{errors}");
+}
+
+#[test]
 fn collector_jaeger_and_service_graph_show_the_chain() {
     let test = "collector_jaeger_and_service_graph_show_the_chain";
     let Some(mut chain) = started(test) else {

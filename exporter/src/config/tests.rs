@@ -269,8 +269,8 @@ fn every_kind_of_mistake_has_its_message() {
             "expected a base name such as nginx",
         ),
         (
-            "process: {exclude: {executables: [opentelemetry-collector]}}",
-            "write \"opentelemetry-c\"",
+            "process: {exclude: {executables: [opentelemetry-collector-distribution]}}",
+            "longer than the 31 bytes that are compared; write \"opentelemetry-collector-distrib\"",
         ),
         ("process: {cgroup: ../x}", "expected a path without \"..\""),
         (

@@ -1,7 +1,5 @@
 //! The counters of the programs and of the assembler, on their way to the agent's own telemetry.
 
-use std::sync::Arc;
-
 use anyhow::Context;
 use lanewire_kernel::Counters;
 use lanewire_mapping::assemble::Counters as Assembled;
@@ -13,19 +11,13 @@ use crate::telemetry::Registry;
 pub(super) struct Metrics {
     registry: Registry,
     kernel: Counters,
-    context: Arc<dyn ContextReader>,
 }
 
 impl Metrics {
-    pub(super) fn new(
-        registry: &Registry,
-        kernel: Counters,
-        context: Arc<dyn ContextReader>,
-    ) -> Metrics {
+    pub(super) fn new(registry: &Registry, kernel: Counters) -> Metrics {
         Metrics {
             registry: registry.clone(),
             kernel,
-            context,
         }
     }
 
@@ -36,7 +28,12 @@ impl Metrics {
             .context("reading the programs' counters")
     }
 
-    pub(super) fn update(&mut self, assembled: &Assembled, malformed: u64) -> anyhow::Result<()> {
+    pub(super) fn update(
+        &mut self,
+        assembled: &Assembled,
+        context: &dyn ContextReader,
+        malformed: u64,
+    ) -> anyhow::Result<()> {
         for (kind, total) in self
             .kernel
             .read()
@@ -57,12 +54,12 @@ impl Metrics {
                 )
                 .set_total(total);
         }
-        for (reason, total) in self.context.refused() {
+        for (reason, total) in context.counters() {
             self.registry
                 .counter(
-                    "lanewire.propagation.refused",
-                    "{header}",
-                    "Headers of requests that the spans could not follow or keep",
+                    "lanewire.propagation.discarded",
+                    "1",
+                    "Propagated context that was not read, by reason",
                     &[("reason", reason)],
                 )
                 .set_total(total);

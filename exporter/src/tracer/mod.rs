@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow};
-use lanewire_kernel::{Agent, LoadError, Record, Settings};
+use anyhow::{Context, anyhow, bail};
+use lanewire_kernel::{Agent, Record, Settings, preflight};
 use lanewire_mapping::assemble::{Assembler, Limits};
 use lanewire_mapping::map::MapOptions;
 use lanewire_mapping::span::Span;
@@ -64,12 +64,13 @@ impl Tracer {
         registry: &Registry,
         output: impl Output,
     ) -> anyhow::Result<Tracer> {
-        let agent = Agent::load(&options.kernel).map_err(explain)?;
-        let metrics = Metrics::new(
-            registry,
-            agent.counters()?,
-            Arc::clone(&options.map.context),
-        );
+        // Says more than what the kernel answers to programs that it can't take.
+        let missing: Vec<String> = preflight::check().iter().map(ToString::to_string).collect();
+        if !missing.is_empty() {
+            bail!("{}", missing.join("\n"));
+        }
+        let agent = Agent::load(&options.kernel)?;
+        let metrics = Metrics::new(registry, agent.counters()?);
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
@@ -111,6 +112,7 @@ fn run(
     output: impl Output,
     stop: &AtomicBool,
 ) -> anyhow::Result<()> {
+    let context = Arc::clone(&options.map.context);
     let work = RefCell::new(Work {
         assembler: Assembler::new(options.limits, options.map, clock::offset()),
         output,
@@ -137,7 +139,7 @@ fn run(
             if housekeeping.elapsed() >= HOUSEKEEPING {
                 housekeeping = Instant::now();
                 work.assembler.set_clock_offset(clock::offset());
-                metrics.update(work.assembler.counters(), work.malformed)?;
+                metrics.update(work.assembler.counters(), &*context, work.malformed)?;
             }
             drop(work);
             std::thread::sleep(POLL);
@@ -153,7 +155,7 @@ fn run(
     let work = &mut *work;
     work.assembler.flush(&mut work.spans);
     work.hand_out();
-    metrics.update(work.assembler.counters(), work.malformed)?;
+    metrics.update(work.assembler.counters(), &*context, work.malformed)?;
     Ok(())
 }
 
@@ -218,17 +220,4 @@ impl Losses {
              limits.ring_buffer is too small for this load, or the agent got no processor"
         );
     }
-}
-
-/// What is missing on this machine says more than what the kernel answered.
-fn explain(error: LoadError) -> anyhow::Error {
-    let missing = match &error {
-        LoadError::Load { .. } => lanewire_kernel::preflight::check(),
-        _ => Vec::new(),
-    };
-    missing
-        .into_iter()
-        .fold(anyhow::Error::new(error), |error, missing| {
-            error.context(missing.to_string())
-        })
 }

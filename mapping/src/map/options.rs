@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::protocol::http1::Headers;
 
-/// Baggage: keys as configured, or in lower case where only a prefix is; each with its values in order.
+/// Baggage: keys as configured, in lower case where only a prefix is, each with its values in order.
 pub type Baggage = Vec<(String, Vec<String>)>;
 
 /// What the header fields of a request say beside its trace and span id.
@@ -27,8 +27,8 @@ pub trait ContextReader: Send + Sync {
     /// The baggage that an index stands for, or `None` if nobody here knows it. Never asked for 0.
     fn resolve(&self, index: u16) -> Option<Baggage>;
 
-    /// What was refused since the start, each reason with its count, for export.
-    fn refused(&self) -> Vec<(&'static str, u64)> {
+    /// What it had to discard so far, by reason, for export.
+    fn counters(&self) -> Vec<(&'static str, u64)> {
         Vec::new()
     }
 }

@@ -106,11 +106,6 @@ impl Cargo {
         &self.properties
     }
 
-    /// The key and the values.
-    pub(crate) fn into_parts(self) -> (String, Vec<String>) {
-        (self.tag.key, self.tag.values)
-    }
-
     pub(crate) fn set_properties(&mut self, properties: &str) {
         self.properties = properties.to_owned();
     }

@@ -153,15 +153,6 @@ impl<'a> IntoIterator for &'a Carrier {
     }
 }
 
-impl IntoIterator for Carrier {
-    type Item = Cargo;
-    type IntoIter = std::vec::IntoIter<Cargo>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.cargos.into_iter()
-    }
-}
-
 impl FromIterator<Cargo> for Carrier {
     fn from_iter<I: IntoIterator<Item = Cargo>>(cargos: I) -> Self {
         let mut carrier = Self::new();

@@ -3,8 +3,7 @@
 //! A [`Carrier`] holds [`Cargo`]s, one to a key. A [`Propagation`] reads it from and writes it to
 //! headers, attachments or properties, in the W3C Baggage format or the Live format (one header
 //! to a key). [`RequestContext`] holds the carrier of the current request, and the propagators of
-//! this module plug into OpenTelemetry. [`AutoPropagation::extract_http`] reads a whole head, and
-//! [`PropagationReader`] does so for the spans.
+//! this module plug into OpenTelemetry. [`AutoPropagation::extract_http`] reads a whole head.
 
 pub mod bracket;
 

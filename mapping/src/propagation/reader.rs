@@ -1,66 +1,57 @@
-//! What spans are told of the header fields of a request.
+//! What the header fields of a request say, for the span that is made of it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::carrier::Carrier;
-use super::format::AutoPropagation;
-use super::trace_context::TraceParentError;
+use super::cargo::Label;
+use super::format::{AutoPropagation, PropagationConfig};
+use super::require::RequireError;
 use super::uid::Uid;
 use crate::map::{Baggage, ContextReader, RequestContext};
 use crate::protocol::http1::Headers;
 
-/// Reads the propagated context of requests for their spans, and counts what it refuses.
-///
-/// By default it reads W3C Baggage with the default keys, and spans say nothing of `x-live-uid`.
-#[derive(Debug, Default)]
+/// Reads the propagated context of requests as the configuration says.
+#[derive(Debug)]
 pub struct PropagationReader {
     propagation: AutoPropagation,
     uid: Uid,
-    refused: Refused,
-}
-
-/// Counts since the start; each only grows.
-#[derive(Debug, Default)]
-struct Refused {
-    trace_parent_illegal: AtomicU64,
-    trace_parent_several: AtomicU64,
-    trace_state_illegal: AtomicU64,
+    traceparent_refused: AtomicU64,
+    tracestate_refused: AtomicU64,
 }
 
 impl PropagationReader {
-    /// Reads as this propagation does, and says of `x-live-uid` what `uid` says.
-    pub fn new(propagation: AutoPropagation, uid: Uid) -> Self {
-        Self {
-            propagation,
+    /// A reader of this configuration; `uid` is what spans say of `x-live-uid`.
+    ///
+    /// # Errors
+    /// If a key or a prefix can't be carried.
+    pub fn new(config: &PropagationConfig, uid: Uid) -> Result<Self, RequireError> {
+        Ok(Self {
+            propagation: AutoPropagation::new(config)?,
             uid,
-            refused: Refused::default(),
-        }
-    }
-
-    /// Everything that a request carries, `x-live-uid` too: for passing it on, not for showing it.
-    /// Counts nothing.
-    pub fn carrier(&self, headers: Headers<'_>) -> Carrier {
-        let headers = headers.map(|header| (header.name, header.value));
-        self.propagation.extract_http(headers).carrier
+            traceparent_refused: AtomicU64::default(),
+            tracestate_refused: AtomicU64::default(),
+        })
     }
 }
 
 impl ContextReader for PropagationReader {
     fn read(&self, headers: Headers<'_>) -> RequestContext {
-        let headers = headers.map(|header| (header.name, header.value));
-        let extracted = self.propagation.extract_http(headers);
-        match extracted.trace_error {
-            None => {}
-            Some(TraceParentError::Several) => count(&self.refused.trace_parent_several),
-            Some(_) => count(&self.refused.trace_parent_illegal),
-        }
-        if extracted.trace_state_error.is_some() {
-            count(&self.refused.trace_state_illegal);
-        }
-        let cargos = extracted.carrier.into_iter();
+        let extracted = self
+            .propagation
+            .extract_http(headers.map(|header| (header.name, header.value)));
+        let refused = |counter: &AtomicU64, refused: bool| {
+            counter.fetch_add(refused.into(), Ordering::Relaxed);
+        };
+        refused(&self.traceparent_refused, extracted.trace_error.is_some());
+        refused(
+            &self.tracestate_refused,
+            extracted.trace_state_error.is_some(),
+        );
+        let cargos = extracted.carrier.iter();
         RequestContext {
-            trace_state: extracted.trace_state.into(),
-            baggage: cargos.filter_map(|cargo| self.uid.show(cargo)).collect(),
+            trace_state: extracted.trace_state.to_string(),
+            baggage: cargos
+                .filter_map(|cargo| Some((cargo.key().to_owned(), self.uid.show(cargo)?)))
+                .collect(),
         }
     }
 
@@ -68,18 +59,11 @@ impl ContextReader for PropagationReader {
         None
     }
 
-    fn refused(&self) -> Vec<(&'static str, u64)> {
-        let refused = &self.refused;
-        [
-            ("trace_parent_illegal", &refused.trace_parent_illegal),
-            ("trace_parent_several", &refused.trace_parent_several),
-            ("trace_state_illegal", &refused.trace_state_illegal),
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        vec![
+            ("traceparent_refused", read(&self.traceparent_refused)),
+            ("tracestate_refused", read(&self.tracestate_refused)),
         ]
-        .map(|(name, counter)| (name, counter.load(Ordering::Relaxed)))
-        .into()
     }
-}
-
-fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
 }

@@ -118,12 +118,6 @@ impl fmt::Display for TraceState {
     }
 }
 
-impl From<TraceState> for String {
-    fn from(state: TraceState) -> Self {
-        state.0
-    }
-}
-
 /// The key of a legal member.
 fn key_of(member: &str) -> Option<&str> {
     let (key, value) = member.split_once('=')?;

@@ -81,18 +81,15 @@ impl fmt::Debug for UidKey {
 impl Uid {
     /// The values of a cargo that spans may show, or `None` if they may not show it at all. Other
     /// keys are shown as they are.
-    pub(super) fn show(&self, cargo: Cargo) -> Option<(String, Vec<String>)> {
+    pub(super) fn show(&self, cargo: &Cargo) -> Option<Vec<String>> {
         if !cargo.key().eq_ignore_ascii_case(KEY) {
-            return Some(cargo.into_parts());
+            return Some(cargo.values().to_vec());
         }
         match self {
             Self::Off => None,
-            Self::Plain => Some(cargo.into_parts()),
+            Self::Plain => Some(cargo.values().to_vec()),
             Self::Hashed { .. } if cargo.values().is_empty() => None,
-            Self::Hashed { key } => {
-                let hash = key.hash(&cargo.value());
-                Some((cargo.into_parts().0, vec![hash]))
-            }
+            Self::Hashed { key } => Some(vec![key.hash(&cargo.value())]),
         }
     }
 }
