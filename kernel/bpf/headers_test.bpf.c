@@ -12,7 +12,6 @@
 #include "worker.h"
 #include "flow.h"
 #include "emit.h"
-#include "syscall.h"
 #include "head.h"
 #include "traceparent.h"
 #include "option.h"

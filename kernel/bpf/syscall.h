@@ -126,8 +126,9 @@ static __always_inline void payload_of_iovec(struct payload *p, __u64 iovec, __u
 	}
 }
 
-static __always_inline void payload_locate(struct payload *p, enum syscall_shape shape,
-					   const struct pt_regs *regs)
+/* Not inlined: with the buffers of its callers the stack would be too small before 6.18. */
+static __noinline void payload_locate(struct payload *p, enum syscall_shape shape,
+				      const struct pt_regs *regs)
 {
 	__u64 second = SYSCALL_ARG2(regs), third = SYSCALL_ARG3(regs);
 	if (shape == SHAPE_BUFFER) {
