@@ -41,6 +41,7 @@ pub(crate) fn exchange(id: u64, start: u64, end: u64) -> Exchange {
         first_tid: 11,
         last_tid: 11,
         reads_requests: true,
+        trusted: true,
         comm: "shop".into(),
         arrived: 0,
         start: start * MS,
@@ -61,6 +62,8 @@ pub(crate) fn head(id: u64, part: HeadPart, bytes: &[u8]) -> Head {
         part,
         server_port: 8080,
         time: 0,
+        trusted: true,
+        offset: 0,
         bytes: bytes.to_vec(),
     }
 }
@@ -94,4 +97,14 @@ pub(crate) fn number(span: &Span, key: &str) -> Option<i64> {
         Value::Int(number) => Some(*number),
         other => panic!("{key} is {other:?}"),
     }
+}
+
+/// A message of a recording: `name:` and lines of hexadecimal digits, up to an empty line.
+pub(crate) fn message(recording: &str, name: &str) -> Vec<u8> {
+    let start = format!("{name}:");
+    let mut lines = recording.lines().skip_while(|line| *line != start);
+    assert!(lines.next().is_some(), "there is no message {name}");
+    let digits: String = lines.take_while(|line| !line.is_empty()).collect();
+    let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
+    (0..digits.len()).step_by(2).map(byte).collect()
 }

@@ -56,6 +56,16 @@ impl<K: Copy + Eq + Hash, V> Ordered<K, V> {
         evicted
     }
 
+    /// Makes the entry the newest, if it is there.
+    pub(crate) fn touch(&mut self, key: &K) {
+        if let Some((stamp, _)) = self.entries.get_mut(key) {
+            *stamp = self.next_stamp;
+            self.order.push_back((self.next_stamp, *key));
+            self.next_stamp += 1;
+            self.drop_leftovers();
+        }
+    }
+
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
         self.order.clear();
@@ -70,7 +80,8 @@ impl<K: Copy + Eq + Hash, V> Ordered<K, V> {
         None
     }
 
-    /// Keeps the order at most twice as long as the map; paid for by as many insertions.
+    /// Keeps the order at most twice as long as the map; paid for by as many insertions
+    /// and touches.
     fn drop_leftovers(&mut self) {
         if self.order.len() > 2 * self.entries.len() + 16 {
             let entries = &self.entries;
@@ -96,6 +107,20 @@ mod tests {
         assert_eq!(map.insert(4, 'e'), None);
         assert_eq!(map.insert(5, 'f'), Some('d'));
         assert_eq!(map.len(), 2);
+    }
+
+    #[test]
+    fn what_was_touched_is_no_longer_the_oldest() {
+        let mut map = Ordered::new(2);
+        map.insert(1, 'a');
+        map.insert(2, 'b');
+        for _ in 0..100 {
+            map.touch(&1);
+            map.touch(&3);
+        }
+        assert_eq!(map.insert(3, 'c'), Some('b'));
+        assert_eq!(map.get(&1), Some(&'a'));
+        assert!(map.order.len() < 64);
     }
 
     #[test]

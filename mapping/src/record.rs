@@ -56,6 +56,9 @@ pub struct Exchange {
     /// Whether `first_tid` (edge) had ever read a request when it sent this one. Threads that never
     /// do are pool threads: their orphans may be adopted (rule R16).
     pub reads_requests: bool,
+    /// Whether what the request says of itself may be believed: it was sent from this host, or by a
+    /// peer within `trust.from`.
+    pub trusted: bool,
     /// The name of the process, as the kernel has it (at most 15 bytes).
     pub comm: String,
     /// When the first byte arrived at this host, 0 when unknown. Points only.
@@ -157,6 +160,11 @@ pub struct Head {
     pub server_port: u16,
     /// When it was read.
     pub time: u64,
+    /// As in its exchange ([`Exchange::trusted`]).
+    pub trusted: bool,
+    /// Where in the request or reply the bytes begin: a head that took several reads comes in
+    /// several records, in their order.
+    pub offset: usize,
     /// The bytes, at most the configured number of them.
     pub bytes: Vec<u8>,
 }

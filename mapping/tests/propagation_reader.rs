@@ -1,9 +1,10 @@
 //! What the mapping gets to see of a request.
 
-use lanewire_mapping::map::{ContextReader, RequestContext};
+use lanewire_mapping::map::{ContextReader, Origin, RequestContext};
 use lanewire_mapping::propagation::{
-    AutoDetect, AutoPropagation, Compat, Format, Label, PropagationConfig, PropagationReader, Uid,
-    UidKey, UidKeyError,
+    AutoDetect, AutoPropagation, Compat, Format, IndexedTuples, KnownTuple, Label,
+    LiveCargoRequire, Medium, PropagationConfig, PropagationReader, Uid, UidKey, UidKeyError,
+    tuple::{Slots, Tuple},
 };
 use lanewire_mapping::protocol::http1::Headers;
 use proptest::prelude::*;
@@ -17,8 +18,23 @@ fn head(lines: &[&str]) -> Vec<u8> {
     head.into_bytes()
 }
 
-fn headers(head: &[u8]) -> Headers<'_> {
-    Headers::new(head)
+fn read_head(reader: &PropagationReader, head: &[u8]) -> RequestContext {
+    read_from(reader, head, TRUSTED)
+}
+
+const TRUSTED: Origin = Origin {
+    trusted: true,
+    follows_traceparent: false,
+    index: 0,
+};
+
+fn read_from(reader: &PropagationReader, head: &[u8], origin: Origin) -> RequestContext {
+    let headers = Headers::new(head);
+    reader.read(
+        Medium::Header,
+        &mut headers.map(|h| (h.name, h.value)),
+        origin,
+    )
 }
 
 fn reader(uid: Uid) -> PropagationReader {
@@ -26,7 +42,7 @@ fn reader(uid: Uid) -> PropagationReader {
 }
 
 fn read(reader: &PropagationReader, lines: &[&str]) -> RequestContext {
-    reader.read(headers(&head(lines)))
+    read_head(reader, &head(lines))
 }
 
 fn trace_state(lines: &[&str]) -> String {
@@ -64,8 +80,8 @@ fn what_is_refused_is_counted_by_its_reason() {
     for _ in 0..3 {
         read(&reader, &[PARENT, "tracestate: B=2"]);
     }
-    let expected = [("traceparent_refused", 3), ("tracestate_refused", 3)];
-    assert_eq!(reader.counters(), expected);
+    assert_eq!(counter(&reader, "traceparent_refused"), 3);
+    assert_eq!(counter(&reader, "tracestate_refused"), 3);
 }
 
 #[test]
@@ -76,9 +92,147 @@ fn lanes_are_read_in_every_format_that_is_allowed() {
     assert_eq!(read(&reader, &lines).baggage, [lane(), cell]);
 }
 
+fn counter(reader: &PropagationReader, name: &str) -> u64 {
+    let counters = reader.counters();
+    counters
+        .iter()
+        .find(|(reason, _)| *reason == name)
+        .unwrap()
+        .1
+}
+
+const STRANGER: Origin = Origin {
+    trusted: false,
+    ..TRUSTED
+};
+
+fn accepting(keys: &[&str], prefixes: &[&str]) -> PropagationReader {
+    let texts = |texts: &[&str]| texts.iter().map(|text| text.to_string()).collect();
+    let keys = LiveCargoRequire::new(texts(keys), texts(prefixes));
+    reader(Uid::Plain).accepting(&keys).unwrap()
+}
+
 #[test]
-fn an_index_is_known_to_nobody() {
-    assert_eq!(reader(Uid::default()).resolve(7), None);
+fn of_what_strangers_say_only_accepted_keys_count() {
+    let head = head(&["baggage: x-lane-code=gray,x-live-unit=u1,x-live-uid=7"]);
+    let keys = |reader: &PropagationReader, origin| -> Vec<String> {
+        let context = read_from(reader, &head, origin);
+        context.baggage.into_iter().map(|(key, _)| key).collect()
+    };
+    let none = reader(Uid::Plain);
+    assert!(keys(&none, STRANGER).is_empty());
+    assert_eq!(counter(&none, "baggage_untrusted"), 3);
+    assert_eq!(keys(&none, TRUSTED).len(), 3);
+    assert_eq!(counter(&none, "baggage_untrusted"), 3);
+
+    let lanes = accepting(&["X-Lane-Code"], &[]);
+    assert_eq!(keys(&lanes, STRANGER), ["x-lane-code"]);
+    assert_eq!(counter(&lanes, "baggage_untrusted"), 2);
+    assert_eq!(keys(&accepting(&[], &["x-live-"]), STRANGER).len(), 2);
+}
+
+#[test]
+fn a_stranger_s_tracestate_counts_only_with_its_traceparent() {
+    let head = head(&[PARENT, "tracestate: a=1"]);
+    let reader = reader(Uid::Off);
+    let state = |origin| read_from(&reader, &head, origin).trace_state;
+    assert_eq!(state(STRANGER), "");
+    assert_eq!(counter(&reader, "tracestate_untrusted"), 1);
+    let followed = Origin {
+        follows_traceparent: true,
+        ..STRANGER
+    };
+    assert_eq!(state(followed), "a=1");
+    assert_eq!(state(TRUSTED), "a=1");
+    assert_eq!(counter(&reader, "tracestate_untrusted"), 1);
+}
+
+/// What stands for the lane `gray` alone.
+const GRAY: u16 = 0x4c29;
+
+fn with_index(origin: Origin, index: u16) -> Origin {
+    Origin { index, ..origin }
+}
+
+#[test]
+fn a_head_teaches_what_its_index_stands_for_if_both_agree() {
+    let reader = reader(Uid::Plain);
+    let head = head(&["baggage: x-lane-code=gray,x-live-uid=7,x-service-group=g"]);
+    for index in [0, 7] {
+        read_from(&reader, &head, with_index(TRUSTED, index));
+        assert_eq!(reader.resolve(GRAY), None);
+    }
+    let context = read_from(&reader, &head, with_index(TRUSTED, GRAY));
+    assert!(context.explains_index);
+    // A user's account is in no tuple, whatever spans may show of it.
+    assert_eq!(reader.resolve(GRAY).as_deref(), Some(&vec![lane()]));
+    assert_eq!(reader.resolve(7), None);
+    assert!(reader.tuples().contains(&("learnt", 1)));
+}
+
+#[test]
+fn strangers_teach_with_accepted_keys_only() {
+    let head = head(&["baggage: x-lane-code=gray,x-live-unit=u1"]);
+    let none = reader(Uid::Off);
+    read_from(&none, &head, with_index(STRANGER, GRAY));
+    assert_eq!(none.resolve(GRAY), None);
+    let lanes = accepting(&["x-lane-code"], &[]);
+    read_from(&lanes, &head, with_index(STRANGER, GRAY));
+    assert_eq!(lanes.resolve(GRAY).as_deref(), Some(&vec![lane()]));
+}
+
+#[test]
+fn a_key_that_is_not_carried_is_in_no_tuple() {
+    let config = PropagationConfig {
+        keys: vec!["x-lane-code".into()],
+        prefixes: vec![],
+        ..PropagationConfig::default()
+    };
+    let reader = PropagationReader::new(&config, Uid::Off).unwrap();
+    let head = head(&["baggage: x-lane-code=gray,x-live-unit=u1"]);
+    read_from(&reader, &head, with_index(TRUSTED, GRAY));
+    assert_eq!(reader.resolve(GRAY).as_deref(), Some(&vec![lane()]));
+}
+
+#[test]
+fn a_request_that_is_not_over_is_believed_as_far_as_its_sender_is() {
+    let head = head(&["baggage: x-lane-code=gray,x-live-uid=7"]);
+    let glimpse = |reader: &PropagationReader, trusted, index| {
+        let headers = Headers::new(&head);
+        let mut fields = headers.map(|h| (h.name, h.value));
+        let glimpse = reader.glimpse(Medium::Header, &mut fields, trusted, index);
+        (glimpse.baggage, glimpse.explains_index, glimpse.complete)
+    };
+    let strict = reader(Uid::Plain);
+    for index in [0, 7, GRAY] {
+        assert_eq!(glimpse(&strict, false, index), (vec![], false, false));
+    }
+    let all = vec![lane(), uid(&["7"])];
+    assert_eq!(glimpse(&strict, true, 0), (all.clone(), false, false));
+    assert_eq!(glimpse(&strict, true, GRAY), (all, true, true));
+    assert_eq!(strict.resolve(GRAY).as_deref(), Some(&vec![lane()]));
+    assert!(strict.counters().iter().all(|(_, count)| *count == 0));
+
+    let open = accepting(&["x-live-uid"], &[]);
+    assert_eq!(
+        glimpse(&open, false, GRAY),
+        (vec![uid(&["7"])], false, false)
+    );
+}
+
+#[test]
+fn a_configured_tuple_is_known_from_the_start() {
+    let values = ["gray".to_owned()];
+    let tuple = Tuple::of([("x-lane-code", &values[..])], Slots::ALL);
+    let pinned = KnownTuple {
+        tuple,
+        pin: Some(7),
+    };
+    let reader = reader(Uid::Off).knowing(IndexedTuples::new(&[pinned]).unwrap());
+    assert_eq!(reader.resolve(7).as_deref(), Some(&vec![lane()]));
+    assert_eq!(reader.resolve(GRAY), None);
+    assert!(reader.tuples().contains(&("configured", 1)));
+    assert!(reader.collisions().is_empty());
 }
 
 /// What spans show of these two keys.
@@ -130,7 +284,7 @@ fn a_short_secret_is_refused() {
 #[test]
 fn a_carrier_has_the_account_whatever_spans_show() {
     let head = head(&["baggage: x-live-uid=7"]);
-    let fields = headers(&head).map(|header| (header.name, header.value));
+    let fields = Headers::new(&head).map(|header| (header.name, header.value));
     let carrier = AutoPropagation::default().extract_http(fields).carrier;
     assert_eq!(carrier.get("x-live-uid").unwrap().value(), "7");
 }
@@ -159,7 +313,7 @@ proptest! {
     #[test]
     fn no_bytes_make_a_reader_panic(bytes: Vec<u8>) {
         for reader in readers() {
-            reader.read(headers(&bytes));
+            read_head(&reader, &bytes);
         }
     }
 

@@ -213,7 +213,7 @@ fn headers(lines: &[(&str, &str)]) -> HeaderList {
 
 fn read(propagation: &AutoPropagation, medium: Medium, lines: &[(&str, &str)]) -> Carrier {
     let mut carrier = Carrier::new();
-    propagation.read(&mut carrier, &Lines(medium, lines));
+    let _ = propagation.read(&mut carrier, &Lines(medium, lines));
     carrier
 }
 
@@ -452,7 +452,7 @@ fn the_caller_s_location_goes_to_the_next_hop_and_no_further() {
             2
         );
         let mut next = Carrier::new();
-        assert_eq!(plain(format, W3c).read(&mut next, &out), 1);
+        assert_eq!(plain(format, W3c).read(&mut next, &out).keys, 1);
         assert_eq!(next, carrier);
     }
 }
@@ -487,4 +487,25 @@ fn a_line_break_never_gets_into_a_header_and_is_counted() {
         );
         assert!(out.iter().all(|(_, value)| !value.contains(['\r', '\n'])));
     }
+}
+
+#[test]
+fn members_that_are_none_or_too_many_are_counted() {
+    let discarded = |line: &str| {
+        let mut carrier = Carrier::new();
+        let read = plain(Format::W3c, W3c).read(&mut carrier, &headers(&[("baggage", line)]));
+        (carrier.len(), read)
+    };
+    let some = "x-lane-code,=v,x-live-,a b=1,other=1,,x-lane-code=g";
+    let read = Read {
+        keys: 1,
+        discarded: 4,
+    };
+    assert_eq!(discarded(some), (1, read));
+    let many: Vec<String> = (0..70).map(|i| format!("x-live-{i}=1,o{i}=1")).collect();
+    let read = Read {
+        keys: MAX_MEMBERS,
+        discarded: 6,
+    };
+    assert_eq!(discarded(&many.join(",")), (MAX_MEMBERS, read));
 }

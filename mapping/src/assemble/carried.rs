@@ -1,82 +1,148 @@
-//! Baggage goes from a request to all that is done for it, as far as that is on this host: most
-//! protocols have no place for it.
+//! Baggage goes from a request to all that is done for it: most protocols have no place for it.
+//! On one host it is handed down whole, and from another comes an index.
 
 use std::sync::Arc;
 
 use super::{Assembler, Key};
 use crate::map::{Application, Baggage};
-use crate::protocol::http1;
+use crate::record::Exchange;
 
 /// Ancestors that are asked. A chain on one host is shorter.
 const GENERATIONS: usize = 32;
 
+/// The baggage of an exchange.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Carried {
+    /// Its own values; for the keys that it has not, those of what it was done for; and for what
+    /// is missing still, those that its index stands for.
+    pub(super) baggage: Arc<Baggage>,
+    /// The index that these values explain, 0 for none. It is not looked up again for what was
+    /// done with the same one: elsewhere it may stand for something else.
+    pub(super) explains: u16,
+}
+
 impl Assembler {
-    /// The baggage that an exchange has or was done with.
-    pub(super) fn baggage_of(&mut self, key: Key) -> Arc<Baggage> {
-        self.baggage_within(key, GENERATIONS)
+    /// The baggage that an exchange has.
+    pub(super) fn carried_by(
+        &mut self,
+        exchange: &Exchange,
+        application: Option<&Application>,
+    ) -> Carried {
+        self.carried_within(Asked::of(exchange, application), GENERATIONS)
     }
 
     /// Keeps what is known of an exchange whose span is finished, for what is finished later.
-    pub(super) fn remember_baggage(&mut self, key: Key, baggage: Arc<Baggage>) {
-        if !baggage.is_empty() {
-            self.carried.insert(key, baggage);
+    pub(super) fn remember_baggage(&mut self, key: Key, carried: Carried) {
+        if !carried.baggage.is_empty() {
+            self.carried.insert(key, carried);
         }
     }
 
-    fn baggage_within(&mut self, key: Key, generations: usize) -> Arc<Baggage> {
+    fn carried_within(&mut self, asked: Asked, generations: usize) -> Carried {
+        let Asked { parent, index, own } = asked;
+        let inherited = match parent {
+            Some(parent) => self.baggage_within(parent, index, generations),
+            None => Carried::default(),
+        };
+        let baggage = completed(Arc::clone(&own.baggage), inherited.baggage);
+        if index == 0 || [own.explains, inherited.explains].contains(&index) {
+            return Carried {
+                baggage,
+                explains: index,
+            };
+        }
+        match self.options.context.resolve(index) {
+            Some(resolved) => Carried {
+                baggage: completed(baggage, resolved),
+                explains: index,
+            },
+            None => Carried {
+                baggage,
+                explains: 0,
+            },
+        }
+    }
+
+    /// The baggage of an exchange for which something with this index was done.
+    fn baggage_within(&mut self, key: Key, index: u16, generations: usize) -> Carried {
         if let Some(known) = self.carried.get(&key) {
-            return Arc::clone(known);
+            return known.clone();
         }
         let Some(generations) = generations.checked_sub(1) else {
-            return Arc::default();
+            return Carried::default();
         };
-        let baggage = match self.waiting.get(&key) {
+        let (carried, complete) = match self.waiting.get(&key) {
             Some(waiting) => {
-                let own = own_baggage(waiting.application.as_ref());
-                let parent = waiting.exchange.parent;
-                let trace_id = waiting.exchange.trace_id;
-                match parent {
-                    Some(parent) => {
-                        let inherited = self.baggage_within((trace_id, parent), generations);
-                        completed(own, inherited)
-                    }
-                    None => Arc::new(own),
-                }
+                let index = waiting.exchange.baggage_index;
+                let asked = Asked::of(&waiting.exchange, waiting.application.as_ref());
+                let carried = self.carried_within(asked, generations);
+                let complete = carried.explains == index;
+                (carried, complete)
             }
-            None => Arc::new(self.baggage_of_open(&key)),
+            None => self.baggage_of_open(&key, index),
         };
-        self.remember_baggage(key, Arc::clone(&baggage));
-        baggage
+        if complete {
+            self.remember_baggage(key, carried.clone());
+        }
+        carried
     }
 
-    /// A request that has not been answered yet: only its head is there.
-    fn baggage_of_open(&self, key: &Key) -> Baggage {
-        self.heads
-            .get(key)
-            .and_then(|heads| heads.request.as_deref())
-            .and_then(http1::Request::parse)
-            .map(|request| self.options.context.read(request.headers()).baggage)
-            .unwrap_or_default()
+    /// A request that has not been answered yet: only its head is there. Also says whether there is
+    /// no more to it.
+    fn baggage_of_open(&self, key: &Key, index: u16) -> (Carried, bool) {
+        let heads = self.heads.get(key);
+        let glimpse = heads.and_then(|heads| {
+            let request = heads.request.as_deref()?;
+            Application::fields_of_open(request, heads.server_port, |medium, fields| {
+                let context = &self.options.context;
+                context.glimpse(medium, fields, heads.trusted, index)
+            })
+        });
+        let Some(glimpse) = glimpse else {
+            return (Carried::default(), false);
+        };
+        let carried = Carried {
+            baggage: Arc::new(glimpse.baggage),
+            explains: if glimpse.explains_index { index } else { 0 },
+        };
+        (carried, glimpse.complete)
     }
 }
 
-/// What the headers of an exchange said.
-pub(super) fn own_baggage(application: Option<&Application>) -> Baggage {
-    application
-        .and_then(Application::context)
-        .map(|context| context.baggage.clone())
-        .unwrap_or_default()
+/// What an exchange knows of its baggage itself.
+struct Asked {
+    parent: Option<Key>,
+    index: u16,
+    /// What its headers said.
+    own: Carried,
 }
 
-/// An exchange's own values, and those of its parent for the keys that it has not.
-pub(super) fn completed(mut own: Baggage, inherited: Arc<Baggage>) -> Arc<Baggage> {
-    if own.is_empty() {
-        return inherited;
-    }
-    for (key, values) in inherited.iter() {
-        if own.iter().all(|(known, _)| known != key) {
-            own.push((key.clone(), values.clone()));
+impl Asked {
+    fn of(exchange: &Exchange, application: Option<&Application>) -> Self {
+        let index = exchange.baggage_index;
+        let context = application.and_then(Application::context);
+        let own = context.map(|context| Carried {
+            baggage: Arc::new(context.baggage.clone()),
+            explains: if context.explains_index { index } else { 0 },
+        });
+        Self {
+            parent: exchange.parent.map(|parent| (exchange.trace_id, parent)),
+            index,
+            own: own.unwrap_or_default(),
         }
     }
-    Arc::new(own)
+}
+
+/// What is there, and the other values for the keys that it has not.
+fn completed(present: Arc<Baggage>, others: Arc<Baggage>) -> Arc<Baggage> {
+    if present.is_empty() {
+        return others;
+    }
+    let has = |key: &str| present.iter().any(|(known, _)| known == key);
+    if others.iter().all(|(key, _)| has(key)) {
+        return present;
+    }
+    let missing = others.iter().filter(|(key, _)| !has(key)).cloned();
+    let missing: Vec<_> = missing.collect();
+    Arc::new(present.iter().cloned().chain(missing).collect())
 }

@@ -36,6 +36,16 @@ counters! {
     heads_late,
     /// Exchanges with heads of a protocol that is not known.
     protocol_unknown,
+    /// Heads that ended before the headers or attachments in them did.
+    context_cut,
+    /// Heads with headers or attachments that are not valid, or behind what can't be got past.
+    context_refused,
+    /// Messages whose headers are compressed and so can't be read.
+    context_compressed,
+    /// Requests with attachments of a serialization that is not read.
+    context_serialization_unknown,
+    /// Header fields of HTTP/2 that refer to earlier ones of their connection, which were not seen.
+    header_fields_unknown,
     /// Extensions of spans that had already been handed out.
     extends_late,
     /// Exchanges that came twice; the second was taken as an extension.

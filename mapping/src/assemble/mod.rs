@@ -17,12 +17,12 @@ pub use counters::Counters;
 pub use limits::Limits;
 
 use crate::clock::ClockOffset;
-use crate::map::{Application, Baggage, Finished, MapOptions, Statements, map};
+use crate::map::{Application, Finished, MapOptions, Statements, Unread, map};
 use crate::ordered::Ordered;
 use crate::protocol::Heads;
 use crate::record::{Exchange, Extend, Head, HeadPart, ParentKind, Record};
 use crate::span::{Link, Span, SpanKind};
-use carried::{completed, own_baggage};
+use carried::Carried;
 use orphans::{Orphans, Verdict};
 
 /// What heads, extensions and exchanges are joined by.
@@ -55,12 +55,13 @@ pub struct Assembler {
     /// end, if it is on this host, gets a link.
     adopted: Ordered<Key, Link>,
     /// The baggage of exchanges, by their ids.
-    carried: Ordered<Key, Arc<Baggage>>,
+    carried: Ordered<Key, Carried>,
 }
 
 #[derive(Debug, Default)]
 struct PendingHeads {
     server_port: u16,
+    trusted: bool,
     request: Option<Vec<u8>>,
     reply: Option<Vec<u8>>,
 }
@@ -190,6 +191,7 @@ impl Assembler {
         if self.heads.get(&key).is_none() {
             let pending = PendingHeads {
                 server_port: head.server_port,
+                trusted: head.trusted,
                 ..Default::default()
             };
             if self.heads.insert(key, pending).is_some() {
@@ -202,8 +204,10 @@ impl Assembler {
                 HeadPart::Reply => &mut pending.reply,
             };
             match part {
-                None => *part = Some(head.bytes),
-                Some(_) => self.counters.heads_late += 1,
+                None if head.offset == 0 => *part = Some(head.bytes),
+                Some(bytes) if head.offset == bytes.len() => bytes.extend(head.bytes),
+                // A piece before it was lost, or it came twice.
+                _ => self.counters.heads_late += 1,
             }
         }
     }
@@ -226,7 +230,7 @@ impl Assembler {
             self.counters.hurried += 1;
             self.make_room(out);
         }
-        let application = self.read_heads(key, exchange.cookie);
+        let application = self.read_heads(key, &exchange);
         let may_be_adopted = match kind {
             SpanKind::Client => {
                 let noted = self.orphans.edge(key, &exchange);
@@ -264,18 +268,28 @@ impl Assembler {
         );
     }
 
-    fn read_heads(&mut self, key: Key, cookie: u64) -> Option<Application> {
+    fn read_heads(&mut self, key: Key, exchange: &Exchange) -> Option<Application> {
         let pending = self.heads.remove(&key)?;
         let heads = Heads {
             request: pending.request.as_deref().filter(|head| !head.is_empty()),
             reply: pending.reply.as_deref().filter(|head| !head.is_empty()),
             server_port: pending.server_port,
         };
-        let application = Application::read(&heads, cookie, &mut self.statements, &self.options);
-        if application.is_none() {
-            self.counters.protocol_unknown += 1;
+        let application = Application::read(&heads, exchange, &mut self.statements, &self.options);
+        match &application {
+            Some(application) => self.count_unread(application.unread()),
+            None => self.counters.protocol_unknown += 1,
         }
         application
+    }
+
+    fn count_unread(&mut self, unread: Unread) {
+        let counters = &mut self.counters;
+        counters.context_cut += unread.cut;
+        counters.context_refused += unread.refused;
+        counters.context_compressed += unread.compressed;
+        counters.context_serialization_unknown += unread.serialization;
+        counters.header_fields_unknown += unread.fields;
     }
 
     fn extend(&mut self, extend: &Extend) {
@@ -384,22 +398,21 @@ impl Assembler {
         {
             links.push(*link);
         }
-        let inherited = match exchange.parent {
-            Some(parent) => self.baggage_of((exchange.trace_id, parent)),
-            None => Arc::default(),
-        };
-        let own = own_baggage(application.as_ref());
-        self.remember_baggage(key, completed(own, Arc::clone(&inherited)));
+        let carried = self.carried_by(&exchange, application.as_ref());
+        let baggage_unknown = carried.explains != exchange.baggage_index;
+        let baggage = Arc::clone(&carried.baggage);
+        self.remember_baggage(key, carried);
         let finished = Finished {
             kind,
             exchange,
             application,
             offset,
             links,
-            inherited,
+            baggage,
+            baggage_unknown,
         };
         let mapped = map(finished, &self.options);
-        self.counters.baggage_unknown += u64::from(mapped.baggage_unknown);
+        self.counters.baggage_unknown += u64::from(baggage_unknown);
         self.counters.spans += 1 + u64::from(mapped.client.is_some());
         out.push(mapped.span);
         out.extend(mapped.client);

@@ -25,6 +25,11 @@ impl Attributes {
         self.0.push((Cow::Borrowed(key), Value::Int(value)));
     }
 
+    /// Says that something is the case.
+    pub(super) fn yes(&mut self, key: &'static str) {
+        self.0.push((Cow::Borrowed(key), Value::Bool(true)));
+    }
+
     /// Sets what came from outside, unless the key is taken: values are one text or a list.
     pub(super) fn foreign(&mut self, key: &str, values: &[String]) {
         let value = match values {

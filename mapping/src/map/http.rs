@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 
 use super::attributes::Attributes;
-use super::options::{MapOptions, RequestContext};
-use crate::protocol::{Heads, http1};
+use super::options::{MapOptions, Origin, RequestContext};
+use super::unread::Unread;
+use crate::propagation::Medium;
+use crate::protocol::{Heads, http1, http2};
 use crate::span::SpanKind;
 
 #[derive(Clone, Debug, Default)]
@@ -17,10 +19,11 @@ pub(crate) struct Http {
     pub(super) host: Option<(String, Option<u16>)>,
     status: Option<u16>,
     pub(super) context: RequestContext,
+    pub(super) unread: Unread,
 }
 
 impl Http {
-    pub(super) fn read(heads: &Heads<'_>, options: &MapOptions) -> Self {
+    pub(super) fn read(heads: &Heads<'_>, origin: Origin, options: &MapOptions) -> Self {
         let mut http = Self::default();
         if let Some(request) = heads.request.and_then(http1::Request::parse) {
             let known = request.known_method();
@@ -34,12 +37,45 @@ impl Http {
             if options.url_path {
                 http.path = request.path().map(str::to_owned);
             }
-            http.context = options.context.read(request.headers());
+            let context = &options.context;
+            http.context = context.read(Medium::Header, &mut request.fields(), origin);
         }
         if let Some(response) = heads.reply.and_then(http1::Response::parse) {
             http.status = response.status;
             http.version = http.version.or(Some(response.version));
         }
+        http
+    }
+
+    /// HTTP/2. `context` is what was read of the request's fields.
+    pub(super) fn of_http2(
+        request: Option<&http2::Message>,
+        reply: Option<&http2::Message>,
+        context: RequestContext,
+        options: &MapOptions,
+    ) -> Self {
+        let mut http = Self {
+            version: Some("2"),
+            context,
+            ..Self::default()
+        };
+        if let Some(request) = request {
+            let method = request
+                .get(":method")
+                .and_then(|m| http1::token(m.as_bytes()));
+            let known = method.and_then(http1::known_method);
+            http.known = known.is_some();
+            http.method = match known {
+                Some(method) => Some(Cow::Borrowed(method)),
+                None => method.map(|method| Cow::Owned(method.to_owned())),
+            };
+            http.host = host(request);
+            if options.url_path {
+                let path = request.get(":path").filter(|path| path.starts_with('/'));
+                http.path = path.and_then(http1::without_query).map(str::to_owned);
+            }
+        }
+        http.status = reply.and_then(http2::Message::status);
         http
     }
 
@@ -78,4 +114,11 @@ impl Http {
             attributes.number("http.response.status_code", status);
         }
     }
+}
+
+/// Host and port by which an HTTP/2 client called the server.
+pub(super) fn host(request: &http2::Message) -> Option<(String, Option<u16>)> {
+    let authority = request.get(":authority").or_else(|| request.get("host"))?;
+    let (host, port) = http1::split_authority(authority)?;
+    Some((host.to_owned(), port))
 }

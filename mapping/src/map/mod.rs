@@ -5,9 +5,12 @@ mod attributes;
 mod client;
 mod database;
 mod http;
+mod messaging;
 mod options;
 mod parent;
+mod rpc;
 mod statements;
+mod unread;
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -16,9 +19,12 @@ use std::sync::Arc;
 pub(crate) use application::Application;
 #[cfg(test)]
 pub(crate) use options::NoContext;
-pub use options::{Baggage, ContextReader, MapOptions, PeerNames, RequestContext};
+pub use options::{
+    Baggage, ContextReader, Fields, Glimpse, MapOptions, Origin, PeerNames, RequestContext,
+};
 pub use parent::UnknownParentKind;
 pub(crate) use statements::Statements;
+pub(crate) use unread::Unread;
 
 use crate::clock::ClockOffset;
 use crate::record::{Exchange, ExchangeError};
@@ -38,8 +44,10 @@ pub(crate) struct Finished {
     pub(crate) application: Option<Application>,
     pub(crate) offset: ClockOffset,
     pub(crate) links: Vec<Link>,
-    /// The baggage of the request that it was done for.
-    pub(crate) inherited: Arc<Baggage>,
+    /// All baggage that it has.
+    pub(crate) baggage: Arc<Baggage>,
+    /// Whether it has an index that nobody here knows.
+    pub(crate) baggage_unknown: bool,
 }
 
 /// What came of it.
@@ -48,7 +56,6 @@ pub(crate) struct Mapped {
     pub(crate) span: Span,
     /// The span of the client outside, if there is one.
     pub(crate) client: Option<Span>,
-    pub(crate) baggage_unknown: bool,
 }
 
 /// Makes the span.
@@ -59,7 +66,8 @@ pub(crate) fn map(finished: Finished, options: &MapOptions) -> Mapped {
         application,
         offset,
         mut links,
-        inherited,
+        baggage,
+        baggage_unknown,
     } = finished;
     let application = application.as_ref();
     let mut attributes = Attributes::new();
@@ -79,8 +87,12 @@ pub(crate) fn map(finished: Finished, options: &MapOptions) -> Mapped {
     let status = failure(application, exchange.error, kind, &mut attributes);
     attributes.text("lanewire.parent", exchange.parent_kind.as_str());
     write_figures(&exchange, &mut attributes);
-    let baggage_unknown =
-        write_baggage(&exchange, application, &inherited, options, &mut attributes);
+    for (key, values) in baggage.iter() {
+        attributes.foreign(key, values);
+    }
+    if baggage_unknown {
+        attributes.number("lanewire.baggage.index", exchange.baggage_index);
+    }
 
     links.extend(
         exchange
@@ -116,11 +128,7 @@ pub(crate) fn map(finished: Finished, options: &MapOptions) -> Mapped {
     let client = (options.client_span && kind == SpanKind::Server)
         .then(|| client::span_of_client(&exchange, application, offset, &mut span))
         .flatten();
-    Mapped {
-        span,
-        client,
-        baggage_unknown,
-    }
+    Mapped { span, client }
 }
 
 fn name(application: Option<&Application>, server_port: u16) -> String {
@@ -242,38 +250,6 @@ fn write_figures(exchange: &Exchange, attributes: &mut Attributes) {
     if exchange.arrived != 0 {
         let queued = exchange.start.saturating_sub(exchange.arrived) / 1_000;
         attributes.number("lanewire.queue_us", queued);
-    }
-}
-
-/// Writes the baggage: what the headers said, completed by what the request that this was done for
-/// had, and by what the index stands for. Gives
-/// whether there is an index that nobody here knows.
-fn write_baggage(
-    exchange: &Exchange,
-    application: Option<&Application>,
-    inherited: &Baggage,
-    options: &MapOptions,
-    attributes: &mut Attributes,
-) -> bool {
-    let own = application.and_then(Application::context);
-    let own = own.map_or(&[][..], |context| &context.baggage);
-    for (key, values) in own.iter().chain(inherited) {
-        attributes.foreign(key, values);
-    }
-    if exchange.baggage_index == 0 {
-        return false;
-    }
-    match options.context.resolve(exchange.baggage_index) {
-        Some(baggage) => {
-            for (key, values) in &baggage {
-                attributes.foreign(key, values);
-            }
-            false
-        }
-        None => {
-            attributes.number("lanewire.baggage.index", exchange.baggage_index);
-            true
-        }
     }
 }
 

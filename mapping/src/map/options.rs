@@ -5,7 +5,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::protocol::http1::Headers;
+use crate::propagation::{IndexCollision, Medium};
+use crate::record::{Exchange, ParentKind};
 
 /// Baggage: keys as configured, in lower case where only a prefix is, each with its values in order.
 pub type Baggage = Vec<(String, Vec<String>)>;
@@ -17,18 +18,83 @@ pub struct RequestContext {
     pub trace_state: String,
     /// The allowed keys of the baggage.
     pub baggage: Baggage,
+    /// Whether the index of the exchange stands for just these values.
+    pub explains_index: bool,
+}
+
+/// What a request says that is not over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Glimpse {
+    /// The keys of the baggage that can be relied on.
+    pub baggage: Baggage,
+    /// Whether the index stands for just these values.
+    pub explains_index: bool,
+    /// Whether there is no more to it.
+    pub complete: bool,
+}
+
+/// Names and values of the fields of a message.
+pub type Fields<'i, 'h> = dyn Iterator<Item = (&'h str, &'h [u8])> + 'i;
+
+/// Whose word a request is, and what the kernel made of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Whether its sender is believed. What others say of themselves counts only as far as the
+    /// configuration accepts it from anybody.
+    pub trusted: bool,
+    /// Whether it is in the trace that its `traceparent` names, which the `tracestate` is about.
+    pub follows_traceparent: bool,
+    /// The index of its baggage tuple; 0 is none.
+    pub index: u16,
+}
+
+impl From<&Exchange> for Origin {
+    fn from(exchange: &Exchange) -> Self {
+        Self {
+            trusted: exchange.trusted,
+            follows_traceparent: exchange.parent_kind == ParentKind::Header,
+            index: exchange.baggage_index,
+        }
+    }
 }
 
 /// Reads propagated context: the seam to the propagation formats.
 pub trait ContextReader: Send + Sync {
-    /// What these header fields say. Called once for each HTTP request head.
-    fn read(&self, headers: Headers<'_>) -> RequestContext;
+    /// What these fields of a request's headers, attachments or properties say, given as names and
+    /// values in their order. Called once for each request head that has them.
+    fn read<'h>(
+        &self,
+        medium: Medium,
+        fields: &mut Fields<'_, 'h>,
+        origin: Origin,
+    ) -> RequestContext;
 
-    /// The baggage that an index stands for, or `None` if nobody here knows it. Never asked for 0.
-    fn resolve(&self, index: u16) -> Option<Baggage>;
+    /// The same of a request that is not over. Its own index is not known, only the one that what is
+    /// done for it has (0 is none). May be called often; counts nothing.
+    fn glimpse<'h>(
+        &self,
+        medium: Medium,
+        fields: &mut Fields<'_, 'h>,
+        trusted: bool,
+        index: u16,
+    ) -> Glimpse;
+
+    /// The baggage that an index stands for, or `None` if nobody here knows it, or more than one
+    /// tuple has it. Never asked for 0.
+    fn resolve(&self, index: u16) -> Option<Arc<Baggage>>;
 
     /// What it had to discard so far, by reason, for export.
     fn counters(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+
+    /// How many tuples it knows, by where from, for export.
+    fn tuples(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+
+    /// What it found to have one index since it was asked last, each pair once; to be logged.
+    fn collisions(&self) -> Vec<IndexCollision> {
         Vec::new()
     }
 }
@@ -83,11 +149,15 @@ pub(crate) struct NoContext;
 
 #[cfg(test)]
 impl ContextReader for NoContext {
-    fn read(&self, _: Headers<'_>) -> RequestContext {
+    fn read<'h>(&self, _: Medium, _: &mut Fields<'_, 'h>, _: Origin) -> RequestContext {
         RequestContext::default()
     }
 
-    fn resolve(&self, _: u16) -> Option<Baggage> {
+    fn glimpse<'h>(&self, _: Medium, _: &mut Fields<'_, 'h>, _: bool, _: u16) -> Glimpse {
+        Glimpse::default()
+    }
+
+    fn resolve(&self, _: u16) -> Option<Arc<Baggage>> {
         None
     }
 }

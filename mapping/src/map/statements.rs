@@ -1,13 +1,13 @@
-//! What is remembered of connections: their protocol, which not every message tells, and prepared
-//! statements, so that their executions have a name.
+//! What is remembered of connections: their protocol, which not every message tells, prepared
+//! statements, so that their executions have a name, and header fields that HTTP/2 refers to.
 
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use crate::ordered::Ordered;
-use crate::protocol::Protocol;
 use crate::protocol::sql::{Dialect, redact, summarize};
+use crate::protocol::{Protocol, http2};
 
 /// What is known of a statement.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -38,7 +38,8 @@ impl Statement {
     }
 }
 
-/// The protocols of connections, and their prepared statements as far as their preparation was seen.
+/// The protocols of connections, their prepared statements as far as their preparation was seen, and
+/// what the header fields of HTTP/2 may refer to.
 ///
 /// A connection is known by its socket's cookie. Those of closed connections are not removed but
 /// make room in their turn.
@@ -46,13 +47,18 @@ impl Statement {
 pub(crate) struct Statements {
     prepared: Ordered<(u64, u64), Arc<Statement>>,
     protocols: Ordered<u64, Protocol>,
+    http2: Ordered<u64, http2::Connection>,
 }
+
+/// Connections of HTTP/2 that are remembered. Each takes up to 8 KiB and some.
+const HTTP2_CONNECTIONS: usize = 4_096;
 
 impl Statements {
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
             prepared: Ordered::new(capacity),
             protocols: Ordered::new(capacity),
+            http2: Ordered::new(capacity.min(HTTP2_CONNECTIONS)),
         }
     }
 
@@ -63,6 +69,18 @@ impl Statements {
 
     pub(super) fn speaks(&mut self, cookie: u64, protocol: Protocol) {
         self.protocols.insert(cookie, protocol);
+    }
+
+    /// Lets `read` use and change what is known of an HTTP/2 connection.
+    pub(super) fn http2<T>(
+        &mut self,
+        cookie: u64,
+        read: impl FnOnce(&mut http2::Connection) -> T,
+    ) -> T {
+        let mut connection = self.http2.remove(&cookie).unwrap_or_default();
+        let read = read(&mut connection);
+        self.http2.insert(cookie, connection);
+        read
     }
 
     /// Remembers a statement by its name: text in PostgreSQL, a number in MySQL.

@@ -10,7 +10,7 @@ use super::carrier::Carrier;
 use super::header::{HeaderReader, HeaderWriter, Medium};
 use super::require::{CargoRequire, CargoRequires};
 use super::syntax;
-use super::{Compat, Written};
+use super::{Compat, Read, Written};
 
 /// The header's name.
 pub const BAGGAGE: &str = "baggage";
@@ -26,29 +26,44 @@ pub(super) fn read(
     compat: Compat,
     carrier: &mut Carrier,
     reader: &dyn HeaderReader,
-) -> usize {
+) -> Read {
     let medium = reader.medium();
-    let mut keys = 0;
+    let mut read = Read::default();
     let mut done = false;
     reader.lines(&mut |name, line| {
         if done || !is_baggage(compat, medium, name) {
             return;
         }
-        for (key, value) in line.split(',').filter_map(|m| m.split_once('=')) {
-            let key = key.trim();
-            let legal = match compat {
-                Compat::W3c => syntax::is_token(key),
-                Compat::Joylive => !key.is_empty(),
+        for member in split(line) {
+            let (key, value) = match member.split_once('=') {
+                Some((key, value)) if is_key(compat, key.trim()) => (key.trim(), value.trim()),
+                _ => {
+                    read.discarded += 1;
+                    continue;
+                }
             };
-            if legal && requires.matches(key) {
-                carrier.add_cargo(cargo(compat, key, value.trim()));
-                keys += 1;
+            if !requires.matches(key) {
+                continue;
             }
+            // Within what a `baggage` may have; joylive-agent has no limit.
+            if compat == Compat::W3c && read.keys == MAX_MEMBERS {
+                read.discarded += 1;
+                continue;
+            }
+            carrier.add_cargo(cargo(compat, key, value));
+            read.keys += 1;
         }
         // joylive-agent stops after the first line that had a key.
-        done = compat == Compat::Joylive && keys > 0;
+        done = compat == Compat::Joylive && read.keys > 0;
     });
-    keys
+    read
+}
+
+fn is_key(compat: Compat, key: &str) -> bool {
+    match compat {
+        Compat::W3c => syntax::is_token(key),
+        Compat::Joylive => !key.is_empty(),
+    }
 }
 
 fn cargo(compat: Compat, key: &str, value: &str) -> Cargo {
@@ -56,8 +71,8 @@ fn cargo(compat: Compat, key: &str, value: &str) -> Cargo {
         return Cargo::verbatim(key, bracket::parse(value));
     }
     let (value, properties) = value.split_once(';').unwrap_or((value, ""));
-    let text = percent_decode_str(value.trim()).decode_utf8_lossy();
-    let mut cargo = Cargo::with_values(key, bracket::parse(&text));
+    let text = percent_decode_str(value.trim_end()).decode_utf8_lossy();
+    let mut cargo = Cargo::of(key, bracket::parse(&text));
     cargo.set_properties(properties);
     cargo
 }

@@ -3,7 +3,16 @@
 //! The form has no escapes, so what it cannot say does not come back: an empty value, a `|` or `,`
 //! within a list, or a single value that is itself in brackets.
 
+/// The joined form of several values.
+///
 /// No value is empty text, one is verbatim, more are `[v1|v2]`; empty values are skipped.
+///
+/// ```
+/// use lanewire_mapping::propagation::bracket::join;
+///
+/// assert_eq!(join(&["c1", "", "c2"]), "[c1|c2]");
+/// assert_eq!(join(&["gray"]), "gray");
+/// ```
 pub fn join<V: AsRef<str>>(values: &[V]) -> String {
     let mut filled = values.iter().map(AsRef::as_ref).filter(|v| !v.is_empty());
     let (Some(first), second) = (filled.next(), filled.next()) else {
@@ -23,6 +32,13 @@ pub fn join<V: AsRef<str>>(values: &[V]) -> String {
 
 /// Text in brackets is split on `|` or `,` (the comma is for old peers), trimmed, empties dropped;
 /// any other text is one value, verbatim; empty text is no value.
+///
+/// ```
+/// use lanewire_mapping::propagation::bracket::parse;
+///
+/// assert_eq!(parse("[c1| c2 |]"), ["c1", "c2"]);
+/// assert_eq!(parse("c1|c2"), ["c1|c2"]);
+/// ```
 pub fn parse(text: &str) -> Vec<String> {
     if text.is_empty() {
         return Vec::new();

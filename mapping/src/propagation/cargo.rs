@@ -5,6 +5,16 @@ use std::fmt;
 use super::bracket;
 
 /// Read access to a key and its values.
+///
+/// ```
+/// use lanewire_mapping::propagation::{Cargo, Label};
+///
+/// let cells = Cargo::with_values("x-live-cell", ["c1", "c2"]);
+/// assert_eq!(cells.key(), "x-live-cell");
+/// assert_eq!(cells.values(), ["c1", "c2"]);
+/// assert_eq!(cells.first_value(), Some("c1"));
+/// assert_eq!(cells.value(), "[c1|c2]");
+/// ```
 pub trait Label {
     /// The key.
     fn key(&self) -> &str;
@@ -23,6 +33,13 @@ pub trait Label {
 }
 
 /// A key with an ordered list of values.
+///
+/// ```
+/// use lanewire_mapping::propagation::{Label, Tag};
+///
+/// let zone = Tag::with_values("zone", ["a", "b", "a"]);
+/// assert_eq!(zone.value(), "[a|b]");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Tag {
     key: String,
@@ -36,6 +53,14 @@ impl Tag {
             key: key.into(),
             values: Vec::new(),
         }
+    }
+
+    /// A tag with these values; repeated ones are kept once.
+    pub fn with_values<V: Into<String>>(
+        key: impl Into<String>,
+        values: impl IntoIterator<Item = V>,
+    ) -> Self {
+        Cargo::with_values(key, values).tag
     }
 }
 
@@ -86,11 +111,28 @@ impl Cargo {
         cargo
     }
 
+    /// A cargo of a list that is its own; repeated values are kept once.
+    pub(crate) fn of(key: impl Into<String>, mut values: Vec<String>) -> Self {
+        let mut at = 1;
+        while at < values.len() {
+            if values[..at].contains(&values[at]) {
+                values.remove(at);
+            } else {
+                at += 1;
+            }
+        }
+        Self::verbatim(key, values)
+    }
+
     /// A cargo with these values as they are, repeated ones included: what joylive-agent reads.
     pub(crate) fn verbatim(key: impl Into<String>, values: Vec<String>) -> Self {
-        let mut cargo = Self::new(key);
-        cargo.tag.values = values;
-        cargo
+        Self {
+            tag: Tag {
+                key: key.into(),
+                values,
+            },
+            properties: String::new(),
+        }
     }
 
     /// Adds a value, unless the same one (case-sensitive) is there already.

@@ -19,6 +19,12 @@ use super::cargo::{Cargo, Label};
 /// carrier.set_attribute("retries", 3_u32);
 /// assert_eq!(carrier.get("x-lane-code").and_then(Label::first_value), Some("gray"));
 /// assert_eq!(carrier.attribute::<u32>("retries"), Some(&3));
+///
+/// carrier.set("x-lane-code", "blue");
+/// carrier.add("x-live-cell", "c1");
+/// let texts: Vec<String> = carrier.iter().map(ToString::to_string).collect();
+/// assert_eq!(texts, ["x-lane-code=blue", "x-live-cell=c1"]);
+/// assert!(carrier.remove("x-live-cell").is_some());
 /// ```
 #[derive(Clone, Default)]
 pub struct Carrier {
@@ -55,6 +61,16 @@ impl Carrier {
     }
 
     /// Adds, of these keys and values, those whose key passes the predicate.
+    ///
+    /// ```
+    /// use lanewire_mapping::propagation::{CargoRequire, CargoRequires, Carrier};
+    ///
+    /// let metadata = [("x-lane-code", vec!["gray"]), ("cookie", vec!["secret"])];
+    /// let requires = CargoRequires::default();
+    /// let mut carrier = Carrier::new();
+    /// carrier.add_matching(|key| requires.matches(key), metadata);
+    /// assert_eq!(carrier.len(), 1);
+    /// ```
     pub fn add_matching<K, V, I>(
         &mut self,
         matches: impl Fn(&str) -> bool,
@@ -110,14 +126,19 @@ impl Carrier {
         self.attributes.get(name)?.downcast_ref()
     }
 
+    /// Whether there is an attribute of this name, whatever its type.
+    pub fn has_attribute(&self, name: &str) -> bool {
+        self.attributes.contains_key(name)
+    }
+
     /// Sets an attribute; copies of the carrier share its value.
     pub fn set_attribute<T: Any + Send + Sync>(&mut self, name: impl Into<String>, value: T) {
         self.attributes.insert(name.into(), Arc::new(value));
     }
 
-    /// Removes an attribute; whether there was one.
-    pub fn remove_attribute(&mut self, name: &str) -> bool {
-        self.attributes.remove(name).is_some()
+    /// Takes an attribute out.
+    pub fn remove_attribute(&mut self, name: &str) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.attributes.remove(name)
     }
 
     /// The names of the attributes, in no order.

@@ -22,6 +22,8 @@ pub struct Extracted {
     pub trace_state_error: Option<TraceStateError>,
     /// The allowed keys.
     pub carrier: Carrier,
+    /// Members of `baggage` that are none, or too many ([`Read`](super::Read)); to be counted.
+    pub discarded: usize,
 }
 
 impl AutoPropagation {
@@ -44,17 +46,24 @@ impl AutoPropagation {
         &self,
         headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
     ) -> Extracted {
+        self.extract(Medium::Header, headers)
+    }
+
+    /// The same for headers, attachments or properties, by their own rule for names.
+    pub fn extract<'h>(
+        &self,
+        medium: Medium,
+        fields: impl IntoIterator<Item = (&'h str, &'h [u8])>,
+    ) -> Extracted {
         let mut parents = Vec::new();
         let mut states = Vec::new();
         let mut keys: Vec<(&str, Cow<'_, str>)> = Vec::new();
-        for (name, value) in headers {
-            let list = if name.eq_ignore_ascii_case(TRACEPARENT) {
+        for (name, value) in fields {
+            let list = if medium.same_name(name, TRACEPARENT) {
                 &mut parents
-            } else if name.eq_ignore_ascii_case(TRACESTATE) {
+            } else if medium.same_name(name, TRACESTATE) {
                 &mut states
-            } else if name.eq_ignore_ascii_case(BAGGAGE)
-                || self.requires().canonical(name).is_some()
-            {
+            } else if medium.same_name(name, BAGGAGE) || self.requires().carries(name) {
                 keys.push((name, String::from_utf8_lossy(value)));
                 continue;
             } else {
@@ -73,7 +82,8 @@ impl AutoPropagation {
                 Err(error) => extracted.trace_state_error = Some(error),
             }
         }
-        self.read(&mut extracted.carrier, &Lines(Medium::Header, &keys));
+        let read = self.read(&mut extracted.carrier, &Lines(medium, &keys));
+        extracted.discarded = read.discarded;
         extracted
     }
 }

@@ -1,6 +1,7 @@
 //! The propagation of carriers, in every form, and what it is configured with.
 
 use std::borrow::Cow;
+use std::ops::Add;
 
 use super::cargo::Cargo;
 use super::carrier::Carrier;
@@ -54,7 +55,45 @@ pub struct Written {
     pub dropped: usize,
 }
 
+/// What a read did.
+#[must_use]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Read {
+    /// Allowed keys found; one that several formats have counts in each.
+    pub keys: usize,
+    /// Members of `baggage` left out: no `key=value`, a key that is no token (RFC 9110), or allowed
+    /// ones beyond the first 64. To be counted. Members that nobody asked for are not lost.
+    pub discarded: usize,
+}
+
+impl Add for Read {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            keys: self.keys + other.keys,
+            discarded: self.discarded + other.discarded,
+        }
+    }
+}
+
 /// What crosses hops, and how.
+///
+/// ```
+/// use lanewire_mapping::propagation::*;
+///
+/// // As joylive-agent is configured by default, with a key of one's own.
+/// let mut config = PropagationConfig {
+///     format: Format::Live,
+///     auto_detect: AutoDetect::None,
+///     compat: Compat::Joylive,
+///     ..PropagationConfig::default()
+/// };
+/// config.keys.push("x-tenant".into());
+/// let live = AutoPropagation::new(&config)?;
+/// assert!(live.requires().matches("x-tenant"));
+/// # Ok::<(), RequireError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PropagationConfig {
     /// The format that is written, and read first.
@@ -82,6 +121,31 @@ impl Default for PropagationConfig {
 }
 
 /// Carries carriers over a hop.
+///
+/// The server reads what came, and its handler's calls write it, or a proxy copies it:
+///
+/// ```
+/// use lanewire_mapping::propagation::*;
+///
+/// let incoming = HeaderList::with_lines(Medium::Header, [("baggage", "x-lane-code=gray,a=1")]);
+/// let w3c = AutoPropagation::default();
+///
+/// let mut carrier = Carrier::new();
+/// assert_eq!(w3c.read(&mut carrier, &incoming).keys, 1);
+/// let _scope = RequestContext::set(carrier.clone());
+///
+/// let mut call = HeaderList::new(Medium::Header);
+/// assert_eq!(w3c.write_current(&mut call).keys, 1);
+/// assert_eq!(call.get("baggage").as_deref(), Some("x-lane-code=gray"));
+///
+/// let here = Location::new().with("x-location-unit", "u1");
+/// let mut call = HeaderList::new(Medium::Header);
+/// assert_eq!(w3c.write_for(&carrier, &here, &mut call).keys, 2);
+///
+/// let mut forwarded = HeaderList::new(Medium::Header);
+/// assert_eq!(w3c.copy(&incoming, &mut forwarded).dropped, 0);
+/// assert_eq!(forwarded.get("baggage"), incoming.get("baggage"));
+/// ```
 pub trait Propagation {
     /// Writes a carrier.
     fn write(&self, carrier: &Carrier, writer: &mut dyn HeaderWriter) -> Written;
@@ -97,8 +161,8 @@ pub trait Propagation {
     /// Copies from one message to another what may cross.
     fn copy(&self, reader: &dyn HeaderReader, writer: &mut dyn HeaderWriter) -> Written;
 
-    /// Reads into a carrier, merging; how many allowed keys were found.
-    fn read(&self, carrier: &mut Carrier, reader: &dyn HeaderReader) -> usize;
+    /// Reads into a carrier, merging.
+    fn read(&self, carrier: &mut Carrier, reader: &dyn HeaderReader) -> Read;
 
     /// Writes the carrier of the current [`RequestContext`]; nothing without one.
     fn write_current(&self, writer: &mut dyn HeaderWriter) -> Written {
@@ -119,7 +183,7 @@ pub trait Propagation {
 /// })?;
 /// let incoming = HeaderList::with_lines(Medium::Header, [("X-Lane-Code", "gray")]);
 /// let mut carrier = Carrier::new();
-/// assert_eq!(auto.read(&mut carrier, &incoming), 1);
+/// assert_eq!(auto.read(&mut carrier, &incoming).keys, 1);
 ///
 /// let mut outgoing = HeaderList::new(Medium::Header);
 /// assert_eq!(auto.write(&carrier, &mut outgoing).dropped, 0);
@@ -146,6 +210,27 @@ impl AutoPropagation {
     }
 
     /// With requirements of one's own in the place of the configured keys and prefixes.
+    ///
+    /// ```
+    /// use lanewire_mapping::propagation::*;
+    ///
+    /// struct Tenant([String; 1]);
+    ///
+    /// impl CargoRequire for Tenant {
+    ///     fn names(&self) -> &[String] {
+    ///         &self.0
+    ///     }
+    ///     fn prefixes(&self) -> &[String] {
+    ///         &[]
+    ///     }
+    /// }
+    ///
+    /// let tenant = Tenant(["x-tenant".to_owned()]);
+    /// let both = CargoRequires::new([&LiveCargoRequire::default() as &dyn CargoRequire, &tenant])?;
+    /// let w3c = AutoPropagation::with_requires(both, &PropagationConfig::default());
+    /// assert!(w3c.requires().matches("x-tenant") && w3c.requires().matches("x-lane-code"));
+    /// # Ok::<(), RequireError>(())
+    /// ```
     pub fn with_requires(requires: CargoRequires, config: &PropagationConfig) -> Self {
         Self {
             requires,
@@ -164,10 +249,13 @@ impl AutoPropagation {
         self.format
     }
 
-    fn read_format(&self, format: Format, carrier: &mut Carrier, r: &dyn HeaderReader) -> usize {
+    fn read_format(&self, format: Format, carrier: &mut Carrier, r: &dyn HeaderReader) -> Read {
         match format {
             Format::W3c => baggage::read(&self.requires, self.compat, carrier, r),
-            Format::Live => live::read(&self.requires, self.compat, carrier, r),
+            Format::Live => Read {
+                keys: live::read(&self.requires, self.compat, carrier, r),
+                discarded: 0,
+            },
         }
     }
 
@@ -221,7 +309,7 @@ impl Propagation for AutoPropagation {
         })
     }
 
-    fn read(&self, carrier: &mut Carrier, reader: &dyn HeaderReader) -> usize {
+    fn read(&self, carrier: &mut Carrier, reader: &dyn HeaderReader) -> Read {
         let other = match self.format {
             Format::W3c => Format::Live,
             Format::Live => Format::W3c,
@@ -236,7 +324,7 @@ impl Propagation for AutoPropagation {
         match self.auto_detect {
             AutoDetect::None => first,
             // joylive-agent with FIRST goes on from Live to nothing.
-            AutoDetect::First if first > 0 || joylive_live => first,
+            AutoDetect::First if first.keys > 0 || joylive_live => first,
             AutoDetect::First | AutoDetect::All => first + self.read_format(other, carrier, reader),
         }
     }

@@ -4,6 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
 
 /// What carries the keys.
+///
+/// ```
+/// use lanewire_mapping::propagation::Medium;
+///
+/// assert!(Medium::Header.same_name("X-Lane-Code", "x-lane-code"));
+/// assert!(!Medium::Attachment.same_name("X-Lane-Code", "x-lane-code"));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Medium {
     /// HTTP headers: names have no case, values have no line breaks.
@@ -25,7 +32,27 @@ impl Medium {
     }
 }
 
-/// Lines to read from.
+/// Lines to read from: to be implemented for the metadata of an RPC or MQ client.
+///
+/// ```
+/// use lanewire_mapping::propagation::*;
+///
+/// /// The properties of a message, as a client library has them.
+/// struct Message(Vec<(String, String)>);
+///
+/// impl HeaderReader for Message {
+///     fn medium(&self) -> Medium {
+///         Medium::Property
+///     }
+///     fn lines<'a>(&'a self, line: &mut dyn FnMut(&'a str, &'a str)) {
+///         self.0.iter().for_each(|(name, value)| line(name, value));
+///     }
+/// }
+///
+/// let message = Message(vec![("baggage".into(), "x-lane-code=gray".into())]);
+/// let mut carrier = Carrier::new();
+/// assert_eq!(AutoPropagation::default().read(&mut carrier, &message).keys, 1);
+/// ```
 pub trait HeaderReader {
     /// What is being read.
     fn medium(&self) -> Medium;
@@ -34,7 +61,34 @@ pub trait HeaderReader {
     fn lines<'a>(&'a self, line: &mut dyn FnMut(&'a str, &'a str));
 }
 
-/// Lines to write to.
+/// Lines to write to: to be implemented for the metadata of an RPC or MQ client.
+///
+/// ```
+/// use lanewire_mapping::propagation::*;
+///
+/// #[derive(Default)]
+/// struct Message(Vec<(String, String)>);
+///
+/// impl HeaderWriter for Message {
+///     fn medium(&self) -> Medium {
+///         Medium::Property
+///     }
+///     fn get(&self, name: &str) -> Option<String> {
+///         let found = self.0.iter().find(|(n, _)| n == name);
+///         found.map(|(_, value)| value.clone())
+///     }
+///     fn set(&mut self, name: &str, value: String) {
+///         self.0.retain(|(n, _)| n != name);
+///         self.0.push((name.to_owned(), value));
+///     }
+/// }
+///
+/// let mut carrier = Carrier::new();
+/// carrier.add("x-lane-code", "gray");
+/// let mut message = Message::default();
+/// assert_eq!(AutoPropagation::default().write(&carrier, &mut message).dropped, 0);
+/// assert_eq!(message.get("baggage").as_deref(), Some("x-lane-code=gray"));
+/// ```
 pub trait HeaderWriter {
     /// What is being written.
     fn medium(&self) -> Medium;
@@ -57,6 +111,15 @@ pub trait HeaderWriter {
 }
 
 /// Lines in order: a reader and a writer for each medium.
+///
+/// ```
+/// use lanewire_mapping::propagation::{HeaderList, HeaderWriter, Medium};
+///
+/// let mut headers = HeaderList::with_lines(Medium::Header, [("A", "1"), ("a", "2")]);
+/// assert_eq!(headers.get("a").as_deref(), Some("1,2"));
+/// headers.set("a", "3".into());
+/// assert_eq!(headers.iter().collect::<Vec<_>>(), [("a", "3")]);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderList {
     medium: Medium,
@@ -127,6 +190,15 @@ impl HeaderWriter for HeaderList {
 }
 
 /// Borrowed lines of one medium.
+///
+/// ```
+/// use lanewire_mapping::propagation::{AutoPropagation, Carrier, Lines, Medium, Propagation};
+///
+/// let headers = [("Host", "shop"), ("Baggage", "x-lane-code=gray")];
+/// let mut carrier = Carrier::new();
+/// let read = AutoPropagation::default().read(&mut carrier, &Lines(Medium::Header, &headers));
+/// assert_eq!(read.keys, 1);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Lines<'l, N, V>(pub Medium, pub &'l [(N, V)]);
 

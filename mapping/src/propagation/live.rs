@@ -29,7 +29,7 @@ pub(super) fn read(
     let keys = found.len();
     for (key, values) in found {
         carrier.add_cargo(match compat {
-            Compat::W3c => Cargo::with_values(key, values),
+            Compat::W3c => Cargo::of(key, values),
             Compat::Joylive => Cargo::verbatim(key, values),
         });
     }

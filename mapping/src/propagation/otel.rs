@@ -18,7 +18,9 @@ use super::syntax;
 ///
 /// What it reads becomes the context's [`RequestContext`]. An [`Injector`] cannot be read, so what
 /// another propagator wrote to `baggage` is replaced; the members of the context's OpenTelemetry
-/// baggage are written along. Beside the SDK's `BaggagePropagator`, put this one last.
+/// baggage are written along. Beside the SDK's `BaggagePropagator`, put this one last. Of several
+/// of ours the last that finds a key wins: to read several formats, take this one with
+/// [`AutoDetect`](super::AutoDetect).
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -105,7 +107,12 @@ impl TextMapPropagator for AutoPropagator {
 
     fn extract_with_context(&self, cx: &Context, extractor: &dyn Extractor) -> Context {
         let mut carrier = Carrier::new();
-        if self.propagation.read(&mut carrier, &Extracting(extractor)) == 0 {
+        if self
+            .propagation
+            .read(&mut carrier, &Extracting(extractor))
+            .keys
+            == 0
+        {
             return cx.clone();
         }
         RequestContext::new(carrier).in_context(cx)
@@ -165,11 +172,35 @@ macro_rules! propagator_of_format {
 
 propagator_of_format!(
     /// One header to a key.
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    /// use lanewire_mapping::propagation::LivePropagator;
+    /// use opentelemetry::propagation::TextMapPropagator;
+    ///
+    /// let incoming = HashMap::from([("x-lane-code".to_string(), "gray".to_string())]);
+    /// let context = LivePropagator::default().extract(&incoming);
+    /// let mut outgoing = HashMap::new();
+    /// LivePropagator::default().inject_context(&context, &mut outgoing);
+    /// assert_eq!(outgoing, incoming);
+    /// ```
     LivePropagator,
     Format::Live
 );
 propagator_of_format!(
     /// The configured keys in W3C Baggage.
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    /// use lanewire_mapping::propagation::W3cBaggagePropagator;
+    /// use opentelemetry::propagation::TextMapPropagator;
+    ///
+    /// let incoming = HashMap::from([("baggage".to_string(), "x-lane-code=gr%20ay".to_string())]);
+    /// let context = W3cBaggagePropagator::default().extract(&incoming);
+    /// let mut outgoing = HashMap::new();
+    /// W3cBaggagePropagator::default().inject_context(&context, &mut outgoing);
+    /// assert_eq!(outgoing, incoming);
+    /// ```
     W3cBaggagePropagator,
     Format::W3c
 );

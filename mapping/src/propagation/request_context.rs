@@ -73,6 +73,15 @@ impl RequestContext {
     }
 
     /// The current one, or a new one that ends with the scope.
+    ///
+    /// ```
+    /// use lanewire_mapping::propagation::RequestContext;
+    ///
+    /// let outer = RequestContext::get_or_create();
+    /// let inner = RequestContext::get_or_create();
+    /// inner.with_carrier_mut(|carrier| carrier.add("x-lane-code", "gray"));
+    /// assert!(outer.has_cargo());
+    /// ```
     pub fn get_or_create() -> Scope {
         match Self::get() {
             Some(request) => Scope {
@@ -89,6 +98,18 @@ impl RequestContext {
     }
 
     /// One with this carrier, current until the scope ends.
+    ///
+    /// ```
+    /// use lanewire_mapping::propagation::{Carrier, RequestContext};
+    ///
+    /// let mut carrier = Carrier::new();
+    /// carrier.add("x-lane-code", "gray");
+    /// {
+    ///     let _scope = RequestContext::set(carrier);
+    ///     assert!(RequestContext::get().is_some_and(|request| request.has_cargo()));
+    /// }
+    /// assert!(RequestContext::get().is_none());
+    /// ```
     pub fn set(carrier: Carrier) -> Scope {
         Self::new(carrier).attach()
     }
@@ -102,7 +123,18 @@ impl RequestContext {
         }
     }
 
-    /// No request context until the guard is dropped.
+    /// No request context until the guard is dropped: for work that is not the request's.
+    ///
+    /// ```
+    /// use lanewire_mapping::propagation::RequestContext;
+    ///
+    /// let _scope = RequestContext::create();
+    /// {
+    ///     let _guard = RequestContext::remove();
+    ///     assert!(RequestContext::get().is_none());
+    /// }
+    /// assert!(RequestContext::get().is_some());
+    /// ```
     #[must_use = "the request context comes back when the guard is dropped"]
     pub fn remove() -> ContextGuard {
         Context::map_current(|cx| cx.with_value(Slot(None))).attach()
@@ -120,7 +152,7 @@ impl RequestContext {
         }))
     }
 
-    /// Looks at the carrier. The closure must not use this handle again: the carrier is locked.
+    /// Looks at the carrier, such as at each of its cargos. The closure must not use this handle again: the carrier is locked.
     pub fn with_carrier<T>(&self, look: impl FnOnce(&Carrier) -> T) -> T {
         look(&self.lock().carrier)
     }
@@ -128,6 +160,11 @@ impl RequestContext {
     /// Changes the carrier. The closure must not use this handle again: the carrier is locked.
     pub fn with_carrier_mut<T>(&self, change: impl FnOnce(&mut Carrier) -> T) -> T {
         change(&mut self.lock().carrier)
+    }
+
+    /// Whether there is any cargo.
+    pub fn has_cargo(&self) -> bool {
+        !self.lock().carrier.is_empty()
     }
 
     /// A copy of the cargo with this key.
@@ -145,8 +182,13 @@ impl RequestContext {
         self.lock().carrier.set_attribute(name, value);
     }
 
-    /// Removes an attribute; whether there was one.
-    pub fn remove_attribute(&self, name: &str) -> bool {
+    /// Whether there is an attribute of this name, whatever its type.
+    pub fn has_attribute(&self, name: &str) -> bool {
+        self.lock().carrier.has_attribute(name)
+    }
+
+    /// Takes an attribute out.
+    pub fn remove_attribute(&self, name: &str) -> Option<Arc<dyn Any + Send + Sync>> {
         self.lock().carrier.remove_attribute(name)
     }
 
@@ -155,7 +197,19 @@ impl RequestContext {
         self.lock().deadline
     }
 
-    /// Sets or clears when the request's time is up.
+    /// Sets or clears when the request's time is up. It stays in the process.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use lanewire_mapping::propagation::RequestContext;
+    ///
+    /// let request = RequestContext::create();
+    /// assert!(!request.is_timeout());
+    /// request.set_deadline(Some(Instant::now() + Duration::from_secs(60)));
+    /// assert!(!request.is_timeout());
+    /// request.set_deadline(Some(Instant::now()));
+    /// assert!(request.is_timeout());
+    /// ```
     pub fn set_deadline(&self, deadline: Option<Instant>) {
         self.lock().deadline = deadline;
     }
@@ -182,6 +236,18 @@ impl fmt::Debug for RequestContext {
 }
 
 /// As long as it lives, its request context is the current one of this thread.
+///
+/// It derefs to its [`RequestContext`], and stays on its thread: take a [`Snapshot`] to others, and
+/// for futures, which move between threads, a context.
+///
+/// ```
+/// use lanewire_mapping::propagation::RequestContext;
+///
+/// let scope = RequestContext::create();
+/// scope.set_attribute("retries", 2_u32);
+/// let request = RequestContext::get().expect("it is the current one");
+/// assert_eq!(request.attribute::<u32>("retries"), Some(2));
+/// ```
 #[must_use = "the request context ends with the scope"]
 #[derive(Debug)]
 pub struct Scope {
@@ -198,6 +264,22 @@ impl std::ops::Deref for Scope {
 }
 
 /// A context to take to another thread or task.
+///
+/// ```
+/// use lanewire_mapping::propagation::RequestContext;
+/// use opentelemetry::context::FutureExt;
+///
+/// let scope = RequestContext::create();
+/// scope.with_carrier_mut(|carrier| carrier.add("x-lane-code", "gray"));
+/// // Spawn this on any runtime: wherever it is polled, the lane is there.
+/// let task = async { RequestContext::get().is_some_and(|request| request.has_cargo()) }
+///     .with_context(RequestContext::snapshot().into_context());
+/// drop(scope);
+/// # let mut task = std::pin::pin!(task);
+/// # let mut waker = std::task::Context::from_waker(std::task::Waker::noop());
+/// # let polled = std::future::Future::poll(task.as_mut(), &mut waker);
+/// # assert_eq!(polled, std::task::Poll::Ready(true));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Snapshot(Context);
 

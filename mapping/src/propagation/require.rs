@@ -16,7 +16,8 @@ pub const DEFAULT_KEYS: [&str; 5] = [
 /// The prefixes carried unless configured otherwise.
 pub const DEFAULT_PREFIXES: [&str; 3] = ["x-live-", "x-lane-", "x-service-"];
 
-/// Names the keys that somebody needs carried.
+/// Names the keys that somebody needs carried: to be implemented by whoever adds his own
+/// ([`AutoPropagation::with_requires`](super::AutoPropagation::with_requires)).
 pub trait CargoRequire {
     /// Keys carried by their whole name.
     fn names(&self) -> &[String];
@@ -32,6 +33,14 @@ pub trait CargoRequire {
 }
 
 /// A requirement that cannot be met.
+///
+/// ```
+/// use lanewire_mapping::propagation::{CargoRequire, CargoRequires, LiveCargoRequire, RequireError};
+///
+/// let all = LiveCargoRequire::new(vec![], vec!["".into()]);
+/// let error = CargoRequires::new([&all as &dyn CargoRequire]).unwrap_err();
+/// assert_eq!(error, RequireError::EmptyPrefix { at: 1 });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequireError {
     /// Such a key cannot be sent.
@@ -57,6 +66,13 @@ pub enum RequireError {
 }
 
 /// The keys of multi-live units and lanes.
+///
+/// ```
+/// use lanewire_mapping::propagation::{CargoRequire, LiveCargoRequire};
+///
+/// let live = LiveCargoRequire::default();
+/// assert!(live.matches("x-lane-code") && live.matches("x-service-group"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveCargoRequire {
     names: Vec<String>,
@@ -133,6 +149,19 @@ impl CargoRequires {
         Ok(Self { names, prefixes })
     }
 
+    /// Whether a header of this name is carried, compared without regard to case (RFC 9110).
+    pub fn carries(&self, name: &str) -> bool {
+        self.names.iter().any(|n| n.eq_ignore_ascii_case(name)) || self.prefix_of(name).is_some()
+    }
+
+    fn prefix_of(&self, name: &str) -> Option<&str> {
+        let starts = |prefix: &&String| {
+            let start = name.as_bytes().get(..prefix.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+        };
+        self.prefixes.iter().find(starts).map(String::as_str)
+    }
+
     /// The key that a header's name stands for, compared without regard to case (RFC 9110).
     ///
     /// It is spelt as configured, and in lower case where a prefix leaves the spelling open, since
@@ -145,14 +174,14 @@ impl CargoRequires {
                 Cow::Owned(known.clone())
             });
         }
-        let prefix = self.prefixes.iter().find(|p| {
-            name.len() >= p.len() && name.as_bytes()[..p.len()].eq_ignore_ascii_case(p.as_bytes())
-        })?;
+        let prefix = self.prefix_of(name)?;
         let rest = name.get(prefix.len()..)?;
-        if name.starts_with(prefix.as_str()) && !rest.bytes().any(|b| b.is_ascii_uppercase()) {
+        if name.starts_with(prefix) && !rest.bytes().any(|b| b.is_ascii_uppercase()) {
             return Some(Cow::Borrowed(name));
         }
-        Some(Cow::Owned(format!("{prefix}{}", rest.to_ascii_lowercase())))
+        let mut key = [prefix, rest].concat();
+        key[prefix.len()..].make_ascii_lowercase();
+        Some(Cow::Owned(key))
     }
 }
 

@@ -73,6 +73,14 @@ impl TraceContext {
         Self::new(self.trace_id, span_id, self.flags)
     }
 
+    /// The same, marked as having a random trace id.
+    pub(super) fn with_random(self) -> Self {
+        Self {
+            flags: self.flags | RANDOM,
+            ..self
+        }
+    }
+
     /// The context of all `traceparent` headers of a request; `None` without one.
     ///
     /// # Errors

@@ -18,6 +18,15 @@ const DIGITS: usize = 32;
 const SHORTEST: usize = 16;
 
 /// What spans say of `x-live-uid`.
+///
+/// ```
+/// use lanewire_mapping::propagation::{PropagationConfig, PropagationReader, Uid, UidKey};
+///
+/// let key = UidKey::new("sixteen bytes or more").expect("it is long enough");
+/// let reader = PropagationReader::new(&PropagationConfig::default(), Uid::Hashed { key });
+/// assert!(reader.is_ok());
+/// assert!(UidKey::new("short").is_err());
+/// ```
 #[derive(Clone, Debug, Default)]
 pub enum Uid {
     /// Nothing.

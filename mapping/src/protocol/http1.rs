@@ -5,6 +5,8 @@
 
 mod headers;
 
+use memchr::memchr;
+
 pub use headers::{Header, Headers};
 
 /// The longest method that is believed to be one. The longest registered is 17 (RFC 3253).
@@ -68,9 +70,7 @@ impl<'a> Request<'a> {
 
     /// The method if it is a known one, as a constant.
     pub fn known_method(&self) -> Option<&'static str> {
-        KNOWN_METHODS
-            .into_iter()
-            .find(|known| *known == self.method)
+        known_method(self.method)
     }
 
     /// The path without query and fragment, or `None` for `*`, an authority, or bytes that are not
@@ -83,12 +83,17 @@ impl<'a> Request<'a> {
             let (_, rest) = target.split_once("://")?;
             rest.get(rest.find('/')?..)?
         };
-        path.split(['?', '#']).next()
+        without_query(path)
     }
 
     /// The header fields that are there in full.
     pub fn headers(&self) -> Headers<'a> {
         Headers::new(self.fields)
+    }
+
+    /// Names and values of [`headers`](Self::headers).
+    pub fn fields(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
+        self.headers().map(|header| (header.name, header.value))
     }
 
     /// The host and, if there is one, the port of the `Host` field. `None` without exactly one
@@ -101,6 +106,16 @@ impl<'a> Request<'a> {
         }
         split_authority(std::str::from_utf8(host.value).ok()?)
     }
+}
+
+/// The method if it is a known one, as a constant.
+pub(crate) fn known_method(method: &str) -> Option<&'static str> {
+    KNOWN_METHODS.into_iter().find(|known| *known == method)
+}
+
+/// A path without its query and fragment.
+pub(crate) fn without_query(path: &str) -> Option<&str> {
+    path.split(['?', '#']).next()
 }
 
 /// A response head.
@@ -162,7 +177,7 @@ fn parse_version(text: &[u8]) -> Option<&'static str> {
 
 /// The first line without its end, and what follows it if the line is there in full.
 fn first_line(head: &[u8]) -> (&[u8], Option<&[u8]>) {
-    match head.iter().position(|&b| b == b'\n') {
+    match memchr(b'\n', head) {
         Some(end) => {
             let line = head.get(..end).unwrap_or_default();
             let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -184,16 +199,31 @@ fn after_blank_line(head: &[u8]) -> Option<&[u8]> {
     }
 }
 
+/// Which bytes a token may have.
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0;
+    while b < 128 {
+        let punctuation = matches!(
+            b as u8,
+            b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~'
+        );
+        table[b] = punctuation || (b as u8).is_ascii_alphanumeric();
+        b += 1;
+    }
+    table
+};
+
 /// A token of RFC 9110 section 5.6.2.
 pub(crate) fn token(bytes: &[u8]) -> Option<&str> {
-    let legal = |b: &u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b);
-    if bytes.is_empty() || !bytes.iter().all(legal) {
+    if bytes.is_empty() || !bytes.iter().all(|&b| TOKEN[usize::from(b)]) {
         return None;
     }
     std::str::from_utf8(bytes).ok()
 }
 
-fn split_authority(text: &str) -> Option<(&str, Option<u16>)> {
+/// The host and the port of an authority, if it could be one.
+pub(crate) fn split_authority(text: &str) -> Option<(&str, Option<u16>)> {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
             let (host, after) = rest.split_once(']')?;

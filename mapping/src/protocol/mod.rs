@@ -2,7 +2,13 @@
 //!
 //! Every parser is total: heads are cut off anywhere, and their bytes are whatever somebody sent.
 
+pub mod amqp;
+mod cursor;
+pub mod dubbo;
 pub mod http1;
+pub mod http2;
+pub mod kafka;
+pub mod message;
 pub mod mysql;
 pub mod postgres;
 pub mod redis;
@@ -24,12 +30,20 @@ pub struct Heads<'a> {
 pub enum Protocol {
     /// HTTP/1.0 or HTTP/1.1.
     Http,
+    /// HTTP/2, and so gRPC and Triple of Dubbo 3.
+    Http2,
+    /// Dubbo 2.
+    Dubbo,
     /// Redis, or what speaks its protocol.
     Redis,
     /// PostgreSQL, or what speaks its protocol.
     Postgres,
     /// MySQL or MariaDB.
     MySql,
+    /// AMQP 0-9-1: RabbitMQ.
+    Amqp,
+    /// Apache Kafka, or what speaks its protocol.
+    Kafka,
 }
 
 impl Heads<'_> {
@@ -53,6 +67,14 @@ fn of_request(head: &[u8], hint: Option<Protocol>) -> Option<Protocol> {
         Some(Protocol::Http)
     } else if redis::Request::parse(head).is_some() {
         Some(Protocol::Redis)
+    } else if dubbo::is_request(head) {
+        Some(Protocol::Dubbo)
+    } else if http2::is_request(head, hinted(Protocol::Http2)) {
+        Some(Protocol::Http2)
+    } else if amqp::Request::parse(head, hinted(Protocol::Amqp)).is_some() {
+        Some(Protocol::Amqp)
+    } else if is_kafka(head, hint) {
+        Some(Protocol::Kafka)
     } else if postgres::is_request(head, hinted(Protocol::Postgres)) {
         Some(Protocol::Postgres)
     } else if mysql::Request::parse(head, hinted(Protocol::MySql)).is_some() {
@@ -64,16 +86,32 @@ fn of_request(head: &[u8], hint: Option<Protocol>) -> Option<Protocol> {
     }
 }
 
-/// The protocol of a reply whose request is not known. But for HTTP, replies say too little.
+/// Kafka's requests come before PostgreSQL's, whose start-up packet an old request for metadata
+/// looks like; only one of them is hinted at.
+fn is_kafka(head: &[u8], hint: Option<Protocol>) -> bool {
+    match hint {
+        Some(Protocol::Kafka) => kafka::Request::parse(head).is_some(),
+        _ => kafka::Request::is_evident(head),
+    }
+}
+
+/// The protocol of a reply whose request is not known. But for HTTP/1 and Dubbo, replies say too
+/// little.
 fn of_reply(head: &[u8], hint: Option<Protocol>) -> Option<Protocol> {
     if http1::Response::parse(head).is_some() {
         return Some(Protocol::Http);
     }
+    if dubbo::is_reply(head) {
+        return Some(Protocol::Dubbo);
+    }
     let fits = match hint? {
-        Protocol::Http => false,
+        Protocol::Http | Protocol::Dubbo => false,
+        Protocol::Http2 => http2::is_reply(head),
         Protocol::Redis => redis::is_reply(head),
         Protocol::Postgres => postgres::is_reply(head),
         Protocol::MySql => mysql::is_reply(head),
+        Protocol::Amqp => amqp::is_reply(head),
+        Protocol::Kafka => kafka::is_reply(head),
     };
     hint.filter(|_| fits)
 }
@@ -87,9 +125,15 @@ fn hint(port: u16) -> Option<Protocol> {
         5432 | 5433 | 6432 => Some(Protocol::Postgres),
         // 3307: a second server.
         3306 | 3307 => Some(Protocol::MySql),
+        5672 => Some(Protocol::Amqp),
+        // 9093 and 9094: further listeners; 19092 and 29092: what examples publish of containers.
+        9092 | 9093 | 9094 | 19092 | 29092 => Some(Protocol::Kafka),
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod recordings;
 
 #[cfg(test)]
 mod tests {
@@ -106,7 +150,7 @@ mod tests {
 
     #[test]
     fn the_content_decides_whatever_the_port() {
-        for port in [80, 6379, 5432, 3306] {
+        for port in [80, 6379, 5432, 3306, 5672, 9092] {
             assert_eq!(protocol(b"GET /a HTTP/1.1\r\n", port), Some(Protocol::Http));
             assert_eq!(
                 protocol(b"*1\r\n$4\r\nPING\r\n", port),
@@ -119,6 +163,21 @@ mod tests {
             assert_eq!(
                 protocol(b"\x09\0\0\0\x03SELECT 1", port),
                 Some(Protocol::MySql)
+            );
+            assert_eq!(
+                protocol(b"\xda\xbb\xc2\0\0\0\0\0\0\0\0\x01\0\0\0\x01N", port),
+                Some(Protocol::Dubbo)
+            );
+            assert_eq!(
+                protocol(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", port),
+                Some(Protocol::Http2)
+            );
+            let startup = b"\0\0\0\x13\0\x03\0\0user\0shop\0\0";
+            assert_eq!(protocol(startup, port), Some(Protocol::Postgres));
+            assert_eq!(protocol(b"AMQP\0\0\x09\x01", port), Some(Protocol::Amqp));
+            assert_eq!(
+                protocol(b"\x08\0\0\0\0\0\0\xce", port),
+                Some(Protocol::Amqp)
             );
         }
     }
@@ -148,7 +207,7 @@ mod tests {
     #[test]
     fn tls_and_noise_are_no_protocol_on_any_port() {
         let hello = b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03";
-        for port in [80, 443, 6379, 5432, 3306] {
+        for port in [80, 443, 6379, 5432, 3306, 5672, 9092] {
             assert_eq!(protocol(hello, port), None, "port {port}");
             assert_eq!(
                 protocol(b"\x17\x03\x03\0\x45\xa0\x9f\x01", port),
@@ -188,9 +247,12 @@ mod tests {
         assert_eq!(heads.protocol(None), Some(Protocol::Http));
     }
 
+    /// One for each hint.
+    const PORTS: [u16; 6] = [80, 6379, 5432, 3306, 5672, 9092];
+
     proptest::proptest! {
         #[test]
-        fn no_bytes_panic(request: Option<Vec<u8>>, reply: Option<Vec<u8>>, port in 3300u16..3310) {
+        fn no_bytes_panic(request: Option<Vec<u8>>, reply: Option<Vec<u8>>, port in proptest::sample::select(&PORTS[..])) {
             let (request, reply) = (request.as_deref(), reply.as_deref());
             Heads { request, reply, server_port: port }.protocol(None);
         }

@@ -1,34 +1,75 @@
 //! Baggage is on all that is done for a request, whatever its protocol.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::*;
-use crate::fixture::{attribute, exchange, head, span, trace};
-use crate::map::{Baggage, ContextReader, RequestContext};
-use crate::protocol::http1::Headers;
+use crate::fixture::{attribute, exchange, head, message, number, span, trace};
+use crate::map::{Baggage, ContextReader, Fields, Glimpse, Origin, RequestContext};
+use crate::propagation::Medium;
 use crate::record::Exchange;
 use crate::span::Value;
 
-/// Takes each header field for a key of the baggage.
-struct EveryHeader;
+/// Takes each header field for a key of the baggage, of requests that are not over only for the
+/// index 5, and knows the index 7 as soon as it is told.
+#[derive(Default)]
+struct EveryHeader {
+    knows_seven: AtomicBool,
+}
+
+impl EveryHeader {
+    fn all(fields: &mut Fields<'_, '_>) -> Baggage {
+        let value = |value: &[u8]| vec![String::from_utf8_lossy(value).into_owned()];
+        fields.map(|(n, v)| (n.into(), value(v))).collect()
+    }
+}
 
 impl ContextReader for EveryHeader {
-    fn read(&self, headers: Headers<'_>) -> RequestContext {
-        let value = |value: &[u8]| vec![String::from_utf8_lossy(value).into_owned()];
+    fn read<'h>(&self, _: Medium, fields: &mut Fields<'_, 'h>, origin: Origin) -> RequestContext {
+        let mut baggage = Self::all(fields);
+        baggage.retain(|_| origin.trusted);
         RequestContext {
-            baggage: headers.map(|h| (h.name.into(), value(h.value))).collect(),
+            baggage,
+            explains_index: origin.index == 5,
             ..Default::default()
         }
     }
 
-    fn resolve(&self, _: u16) -> Option<Baggage> {
-        None
+    fn glimpse<'h>(
+        &self,
+        _: Medium,
+        fields: &mut Fields<'_, 'h>,
+        trusted: bool,
+        index: u16,
+    ) -> Glimpse {
+        match index {
+            5 => Glimpse {
+                baggage: Self::all(fields),
+                explains_index: true,
+                complete: true,
+            },
+            _ if trusted => Glimpse {
+                baggage: Self::all(fields),
+                ..Glimpse::default()
+            },
+            _ => Glimpse::default(),
+        }
+    }
+
+    fn resolve(&self, index: u16) -> Option<Arc<Baggage>> {
+        let pair = |key: &str, value: &str| (key.to_owned(), vec![value.to_owned()]);
+        match index {
+            7 if self.knows_seven.load(Relaxed) => {
+                Some(Arc::new(vec![pair("lane", "blue"), pair("cell", "c1")]))
+            }
+            _ => None,
+        }
     }
 }
 
 fn carrying() -> Bench {
     let mut bench = bench();
-    bench.assembler.options.context = Arc::new(EveryHeader);
+    bench.assembler.options.context = Arc::new(EveryHeader::default());
     bench
 }
 
@@ -82,9 +123,13 @@ fn a_visit_that_is_still_open_gives_its_baggage_as_well_as_one_that_is_long_over
         1,
         b"GET / HTTP/1.1\r\nlane: gray\r\n\r\n",
     )));
-    bench.push(Record::Edge(done_for(1, 2, 10, 13)));
+    bench.push(Record::Edge(Exchange {
+        baggage_index: 5,
+        ..done_for(1, 2, 10, 13)
+    }));
     let before = bench.ready(2_000 * MS);
     assert_eq!(lane(by_id(&before, 2)), Some(&gray()));
+    assert_eq!(bench.counters().baggage_unknown, 0);
     bench.push(Record::Point(exchange(1, 9, 3_000)));
     assert_eq!(lane(by_id(&bench.ready(9_000 * MS), 1)), Some(&gray()));
     bench.push(Record::Edge(done_for(1, 4, 9_001, 9_002)));
@@ -124,4 +169,218 @@ fn nothing_is_carried_into_another_trace() {
     }));
     bench.push(Record::Point(exchange(1, 9, 14)));
     assert_eq!(lane(by_id(&bench.flush(), 2)), None);
+}
+
+#[test]
+fn metadata_and_attachments_are_carried_from_requests_that_are_still_open() {
+    let grpc = include_str!("../../protocol/http2/grpcio.txt");
+    let dubbo = include_str!("../../protocol/dubbo/messages.txt");
+    for bytes in [
+        message(grpc, "first_request"),
+        message(dubbo, "reserve_request"),
+    ] {
+        let mut bench = carrying();
+        bench.push(Record::Head(request(1, &bytes)));
+        bench.push(Record::Edge(Exchange {
+            baggage_index: 5,
+            ..done_for(1, 2, 10, 13)
+        }));
+        let spans = bench.flush();
+        let code = attribute(by_id(&spans, 2), "x-lane-code");
+        assert_eq!(code, Some(&gray()));
+    }
+}
+
+#[test]
+fn what_of_a_context_can_not_be_read_is_counted() {
+    let grpc = include_str!("../../protocol/http2/grpcio.txt");
+    let dubbo = include_str!("../../protocol/dubbo/messages.txt");
+    let whole = message(dubbo, "reserve_request");
+    let refers = message(grpc, "second_request");
+    let mut refused = message(dubbo, "fail_request");
+    let argument = refused.windows(5).position(|part| part == b"\x04gone");
+    refused[argument.unwrap()] = b'Z';
+    let mut other = message(dubbo, "none_request");
+    other[2] = 0xc0 | 23;
+    let mut bench = carrying();
+    for (id, bytes) in [&whole[..700], &refers, &refused, &other]
+        .iter()
+        .enumerate()
+    {
+        let id = id as u64 + 1;
+        bench.push(Record::Head(head(id, HeadPart::Request, bytes)));
+        bench.push(Record::Point(Exchange {
+            cookie: id,
+            ..exchange(id, 9, 14)
+        }));
+    }
+    let counters = bench.counters();
+    assert_eq!(counters.context_cut, 1);
+    assert_eq!(counters.context_refused, 1);
+    assert_eq!(counters.context_serialization_unknown, 1);
+    assert_eq!(counters.header_fields_unknown, 6);
+    assert_eq!(counters.protocol_unknown, 0);
+}
+
+#[test]
+fn an_open_visit_hands_down_what_its_sender_may_say() {
+    for (trusted, handed_down) in [(true, Some(&gray())), (false, None)] {
+        let mut bench = carrying();
+        bench.push(Record::Head(Head {
+            trusted,
+            ..request(1, b"GET / HTTP/1.1\r\nlane: gray\r\n\r\n")
+        }));
+        bench.push(Record::Edge(done_for(1, 2, 10, 13)));
+        let open = bench.ready(2_000 * MS);
+        assert_eq!(lane(by_id(&open, 2)), handed_down);
+        bench.push(Record::Point(Exchange {
+            trusted,
+            ..exchange(1, 9, 3_000)
+        }));
+        bench.push(Record::Edge(done_for(1, 3, 10, 3_000)));
+        assert_eq!(lane(by_id(&bench.flush(), 3)), handed_down);
+    }
+}
+
+#[test]
+fn what_an_untrusted_sender_says_is_not_handed_down() {
+    let mut bench = carrying();
+    bench.push(Record::Head(Head {
+        trusted: false,
+        ..request(1, b"GET / HTTP/1.1\r\nlane: gray\r\n\r\n")
+    }));
+    bench.push(Record::Edge(done_for(1, 2, 10, 13)));
+    bench.push(Record::Point(Exchange {
+        trusted: false,
+        ..exchange(1, 9, 14)
+    }));
+    let spans = bench.flush();
+    assert!(spans.len() == 2 && spans.iter().all(|span| lane(span).is_none()));
+}
+
+fn carrying_seven() -> (Bench, Arc<EveryHeader>) {
+    let mut bench = bench();
+    let context = Arc::new(EveryHeader::default());
+    bench.assembler.options.context = Arc::clone(&context) as _;
+    (bench, context)
+}
+
+fn with_seven(exchange: Exchange) -> Exchange {
+    Exchange {
+        baggage_index: 7,
+        ..exchange
+    }
+}
+
+#[test]
+fn own_values_go_before_inherited_ones_and_these_before_those_of_the_index() {
+    let (mut bench, context) = carrying_seven();
+    context.knows_seven.store(true, Relaxed);
+    bench.push(Record::Head(request(
+        1,
+        b"GET / HTTP/1.1\r\nunit: u1\r\nlane: gray\r\n\r\n",
+    )));
+    bench.push(Record::Head(request(
+        2,
+        b"GET / HTTP/1.1\r\nunit: u2\r\n\r\n",
+    )));
+    bench.push(Record::Edge(with_seven(done_for(1, 2, 10, 13))));
+    bench.push(Record::Point(exchange(1, 9, 14)));
+    let spans = bench.flush();
+    let edge = by_id(&spans, 2);
+    assert_eq!(attribute(edge, "unit"), Some(&Value::Str("u2".into())));
+    assert_eq!(lane(edge), Some(&gray()));
+    assert_eq!(attribute(edge, "cell"), Some(&Value::Str("c1".into())));
+    assert_eq!(attribute(by_id(&spans, 1), "cell"), None);
+}
+
+#[test]
+fn what_an_index_stands_for_is_handed_down() {
+    let (mut bench, context) = carrying_seven();
+    context.knows_seven.store(true, Relaxed);
+    bench.push(Record::Point(with_seven(exchange(1, 9, 14))));
+    // It has been adopted: no index travelled with it.
+    bench.push(Record::Edge(done_for(1, 2, 10, 13)));
+    let blue = Value::Str("blue".into());
+    assert_eq!(lane(by_id(&bench.flush(), 2)), Some(&blue));
+}
+
+#[test]
+fn an_index_that_nobody_knows_is_counted_and_used_as_soon_as_it_is_known() {
+    let (mut bench, context) = carrying_seven();
+    bench.push(Record::Point(with_seven(exchange(1, 9, 14))));
+    let before = bench.ready(1_000 * MS);
+    assert_eq!(number(by_id(&before, 1), "lanewire.baggage.index"), Some(7));
+    assert_eq!(bench.counters().baggage_unknown, 1);
+
+    bench.push(Record::Edge(with_seven(done_for(1, 2, 1_010, 1_020))));
+    context.knows_seven.store(true, Relaxed);
+    let after = bench.flush();
+    assert_eq!(lane(by_id(&after, 2)), Some(&Value::Str("blue".into())));
+    assert_eq!(attribute(by_id(&after, 2), "lanewire.baggage.index"), None);
+    assert_eq!(bench.counters().baggage_unknown, 1);
+}
+
+#[test]
+fn an_index_that_its_own_head_explains_is_not_looked_up_for_what_is_done_with_it() {
+    let (mut bench, context) = carrying_seven();
+    context.knows_seven.store(true, Relaxed);
+    let five = |exchange| Exchange {
+        baggage_index: 5,
+        ..exchange
+    };
+    bench.push(Record::Head(request(
+        1,
+        b"GET / HTTP/1.1\r\nunit: u1\r\n\r\n",
+    )));
+    bench.push(Record::Edge(five(done_for(1, 2, 10, 13))));
+    bench.push(Record::Point(five(exchange(1, 9, 14))));
+    // Nobody would know 5 without the head.
+    bench.push(Record::Edge(five(done_for(9, 3, 10, 13))));
+    let spans = bench.flush();
+    for id in [1, 2] {
+        let unit = attribute(by_id(&spans, id), "unit");
+        assert_eq!(unit, Some(&Value::Str("u1".into())));
+    }
+    assert_eq!(number(by_id(&spans, 3), "lanewire.baggage.index"), Some(5));
+    assert_eq!(bench.counters().baggage_unknown, 1);
+}
+
+#[test]
+fn what_a_message_carries_is_on_what_its_broker_does_for_it_meanwhile() {
+    let recording = include_str!("../../protocol/amqp/messages.txt");
+    let publish = message(recording, "confirmed");
+    let mut bench = carrying();
+    bench.push(Record::Head(Head {
+        server_port: 5672,
+        ..request(1, &publish)
+    }));
+    bench.push(Record::Edge(Exchange {
+        baggage_index: 5,
+        ..done_for(1, 2, 10, 13)
+    }));
+    let before = bench.ready(2_000 * MS);
+    let lane = attribute(by_id(&before, 2), "x-lane-code");
+    assert_eq!(lane, Some(&gray()));
+}
+
+#[test]
+fn messages_whose_headers_are_not_read_are_counted() {
+    let kafka = include_str!("../../protocol/kafka/messages.txt");
+    let mut bench = carrying();
+    for (id, name) in [
+        (1, "gzip_produce_request"),
+        (2, "big_produce_request"),
+        (3, "python_produce_request"),
+    ] {
+        bench.push(Record::Head(Head {
+            server_port: 9092,
+            ..head(id, HeadPart::Request, &message(kafka, name))
+        }));
+        bench.push(Record::Point(exchange(id, 9, 14)));
+    }
+    let counters = bench.counters();
+    assert_eq!(counters.context_compressed, 1);
+    assert_eq!(counters.context_cut, 1);
+    assert_eq!(counters.context_refused, 0);
 }

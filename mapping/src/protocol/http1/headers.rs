@@ -65,6 +65,8 @@ fn field(line: &[u8]) -> Option<Header<'_>> {
     let colon = line.iter().position(|&b| b == b':')?;
     let name = token(line.get(..colon)?)?;
     let value = line.get(colon + 1..)?.trim_ascii();
-    let legal = |b: &u8| *b == b'\t' || (*b >= b' ' && *b != 0x7f);
-    value.iter().all(legal).then_some(Header { name, value })
+    let legal = |b: u8| b == b'\t' || (b >= b' ' && b != 0x7f);
+    // Without a way out the compiler looks at many bytes at a time.
+    let all = value.iter().fold(true, |all, &b| all & legal(b));
+    all.then_some(Header { name, value })
 }

@@ -143,3 +143,11 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn the_bytes_of_a_token_are_those_of_rfc_9110() {
+    for b in 0..=u8::MAX {
+        let legal = b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        assert_eq!(token(&[b]).is_some(), legal, "{b:#x}");
+    }
+}
