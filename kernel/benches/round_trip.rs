@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use lanewire_kernel::preflight::Machine;
-use lanewire_kernel::{Agent, Cidr, IngressRule, Settings};
+use lanewire_kernel::{Agent, BaggageSettings, Cidr, IngressRule, Settings};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 
@@ -145,7 +145,7 @@ fn attached<T>(
         cgroup: cgroup.to_owned(),
         ring_bytes: 1 << 24,
         processes: 4096,
-        head_bytes: 1024,
+        head_bytes: 4096,
         visit_age: Duration::from_secs(30),
         sampling_ratio,
         parent_based: true,
@@ -159,6 +159,7 @@ fn attached<T>(
             accept: true,
             ..Default::default()
         }],
+        baggage: BaggageSettings::default(),
     })?;
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {

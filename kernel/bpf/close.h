@@ -50,6 +50,9 @@ static __noinline void closed(struct flow *f, struct tcp_sock *tp)
 		pool_left(f, tp);
 	if (!f->in_flight)
 		emit_settled(f, tp, f->copied_seq);
+	if (f->role == ROLE_PASSIVE && f->in_flight &&
+	    flow_exchange(f, 0)->state == EXCHANGE_GATHERING)
+		visit_open_early(f, flow_exchange(f, 0), tp, NULL);
 	bpf_loop(EXCHANGES, exchange_failed, &c, 0);
 	f->role = ROLE_IGNORED;
 }

@@ -33,21 +33,23 @@ static __always_inline __u64 mint_span_id(__u64 trace_hi, __u64 trace_lo)
 
 /* Consistent with other samplers: the low 56 bits of a random trace id are compared with a
  * threshold (W3C Trace Context level 2, random flag). */
-static __always_inline bool sampled(__u64 trace_lo)
+static __always_inline void sample(struct trace_context *c, __u64 threshold)
 {
-	return (trace_lo & ((1ULL << 56) - 1)) >= reject_below;
+	bool sampled = (c->trace_lo & ((1ULL << 56) - 1)) >= threshold;
+	c->flags = (c->flags & ~FLAG_SAMPLED) | (sampled ? FLAG_SAMPLED : 0);
 }
 
-static __always_inline void mint_trace(struct trace_context *c)
+static __always_inline void mint_trace(struct trace_context *c, __u64 threshold)
 {
 	c->trace_hi = random64();
 	c->trace_lo = random64() ?: 1;
 	c->span_id = mint_span_id(c->trace_hi, c->trace_lo);
 	c->baggage = 0;
-	c->flags = FLAG_RANDOM | (sampled(c->trace_lo) ? FLAG_SAMPLED : 0);
+	c->flags = FLAG_RANDOM;
+	sample(c, threshold);
 }
 
-/* A new span in the trace of parent. */
+/* A new span in the trace of parent, sampled as its parent is. */
 static __always_inline void mint_child(struct trace_context *c, const struct trace_context *parent)
 {
 	c->trace_hi = parent->trace_hi;
@@ -55,6 +57,4 @@ static __always_inline void mint_child(struct trace_context *c, const struct tra
 	c->span_id = mint_span_id(c->trace_hi, c->trace_lo);
 	c->baggage = parent->baggage;
 	c->flags = parent->flags;
-	if (!parent_based)
-		c->flags = (c->flags & ~FLAG_SAMPLED) | (sampled(c->trace_lo) ? FLAG_SAMPLED : 0);
 }

@@ -42,12 +42,19 @@ enum counter {
 	/* limits */
 	COUNT_RECORD_DROPPED,  /* the ring buffer was full */
 	COUNT_HEAD_UNREADABLE, /* the payload was not in memory, or not in a plain buffer */
+	COUNT_HEAD_EVICTED,    /* more heads were being read in pieces than are remembered */
 	COUNT_PIPELINE_FULL,   /* more exchanges in flight on one connection than are followed */
 	COUNT_VISIT_EVICTED,   /* more open visits than are remembered */
 	COUNT_PROCESS_FULL,
 	COUNT_STORAGE_FAILED,	     /* no memory for a flow's or worker's state */
 	COUNT_TRACEPARENT_UNTRUSTED, /* became a link */
 	COUNT_TRACEPARENT_MALFORMED,
+	/* baggage tuples */
+	COUNT_BAGGAGE_HEADER,  /* read from a request's head */
+	COUNT_BAGGAGE_INGRESS, /* the ingress rule's own */
+	COUNT_BAGGAGE_COMPLEX, /* the head says more of it than is understood here: none */
+	COUNT_BAGGAGE_UNTRUSTED, /* requests whose keys, or some, were left out: from a peer outside trust.from */
+	COUNT_BAGGAGE_WITHHELD, /* the ingress rule's own: what the head says is not known */
 	COUNTERS,
 };
 

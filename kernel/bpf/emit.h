@@ -63,6 +63,7 @@ static __always_inline void emit_exchange(struct flow *f, const struct exchange 
 	r->parent_kind = e->parent_kind;
 	r->no_parent = e->no_parent;
 	r->reads_requests = e->reads_requests;
+	r->trusted = e->trusted;
 	__builtin_memset(r->pad, 0, sizeof(r->pad));
 	__builtin_memset(r->pad2, 0, sizeof(r->pad2));
 	if (process) {

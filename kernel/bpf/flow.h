@@ -18,6 +18,8 @@ enum exchange_state {
 	EXCHANGE_FREE = 0,
 	EXCHANGE_ARRIVED = 1, /* passive: its context is here, its bytes have not been read */
 	EXCHANGE_OPEN = 2,
+	EXCHANGE_GATHERING =
+		3, /* passive, the oldest: its head is being read, its parent unknown */
 };
 
 /* How many exchanges can be in flight on one connection (R11). Power of two. */
@@ -41,7 +43,19 @@ struct exchange {
 	__u8 writes; /* active: how often its context was written */
 	__u8 reads_requests;
 	__u8 inherited; /* active: its sender had the visit from its creator (R7) */
-	__u8 pad[6];
+	__u8 pieces;	/* of its head, so far */
+	__u16 head;	/* bytes of its head that were read so far, or HEAD_DONE */
+	__u8 http;	/* its head is that of an HTTP/1 request */
+	__u8 trusted;	/* what it says of itself may be believed */
+	__u8 pad;
+};
+
+/* What the head of a request says of its parent and its lane. */
+struct header {
+	struct trace_context context; /* with the index of its tuple */
+	__u64 reject_below;	      /* of a trace that begins with it */
+	__u8 told;		      /* enum told */
+	__u8 pad[7];
 };
 
 /* The exchange that was reported last, and may still go on (R5). */
@@ -71,6 +85,12 @@ struct flow {
 	__u32 announced; /* where in sequence space the send that began last ends */
 	__u32 expected;	 /* the same, as far as only the program knows it (sendfile) */
 	__u64 announced_buffer;
+	__u64 announced_begins;	      /* with these bytes, as far as it is part of a head */
+	struct header header;	      /* what the head that was read last says */
+	__u64 call_buffer, call_time; /* the call that read last, while a head is being read */
+	__u64 call_begins[2];	      /* the first bytes that it read */
+	__u32 call_tid;
+	__u32 call_done;
 	__u32 rules;	   /* ingress rules that the peer can match */
 	__u32 suspect_seq; /* see path_suspected() */
 	__u8 suspect;
@@ -83,7 +103,8 @@ struct flow {
 	__u8 pooled;		/* counted in its pool (R13) */
 	__u8 opener_believed;
 	__u8 opener_inherited;
-	__u8 pad[4];
+	__u8 call_goes_on; /* enum call_end */
+	__u8 pad[3];
 	struct reported reported;
 	struct exchange exchanges[EXCHANGES];
 };

@@ -13,7 +13,9 @@
 #include "flow.h"
 #include "emit.h"
 #include "head.h"
+#include "baggage.h"
 #include "traceparent.h"
+#include "baggage_read.h"
 #include "option.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -32,9 +34,22 @@ struct traceparent_test {
 	struct trace_context found;
 	__u32 length;
 	__u32 accepted;
+	__u32 ended;
+	__u32 pad;
 	char bytes[HEAD_MAX];
 };
 
+struct baggage_test {
+	__u64 reject_below;
+	__u32 length;
+	__u32 told;
+	__u16 index;
+	__u8 trusted;
+	__u8 pad[5];
+	char bytes[HEAD_MAX];
+};
+
+const volatile struct baggage_test baggage_test_type;
 const volatile struct codec_test codec_test_type;
 const volatile struct mint_test mint_test_type;
 const volatile struct traceparent_test traceparent_test_type;
@@ -65,7 +80,7 @@ int mint_ids(struct mint_test *t)
 {
 	struct trace_context parent = t->parent, child = {}, root = {};
 	mint_child(&child, &parent);
-	mint_trace(&root);
+	mint_trace(&root, reject_below);
 	t->child = child;
 	t->root = root;
 	return 0;
@@ -78,9 +93,32 @@ int find_traceparent(struct traceparent_test *t)
 	struct head *h = ring_reserve(sizeof(struct head_record) + head_bytes);
 	if (!h)
 		return 1;
-	bpf_probe_read_kernel(h->bytes, 1024, t->bytes); /* head_bytes as it is without a loader */
-	t->accepted = head_is_http_request(h) && traceparent_read(h, t->length, &found);
+	bpf_probe_read_kernel(h->bytes, HEAD_MAX,
+			      t->bytes); /* head_bytes as it is without a loader */
+	__u32 says = head_is_http_request(h) ? traceparent_read(h, t->length, &found) : 0;
+	t->accepted = !!(says & HEAD_HAS_PARENT);
+	t->ended = !!(says & HEAD_ENDED);
 	t->found = found;
+	ring_discard(h);
+	return 0;
+}
+
+SEC("syscall")
+int read_baggage(struct baggage_test *t)
+{
+	struct trace_context found = {};
+	struct lane lane = {.reject_below = reject_below};
+	struct head *h = ring_reserve(sizeof(struct head_record) + head_bytes);
+	if (!h)
+		return 1;
+	bpf_probe_read_kernel(h->bytes, head_bytes, t->bytes);
+	t->told = TOLD_NOTHING;
+	if (head_is_http_request(h)) {
+		traceparent_read(h, t->length, &found);
+		t->told = baggage_read(h, t->length, t->trusted, &lane);
+	}
+	t->index = lane.index;
+	t->reject_below = lane.reject_below;
 	ring_discard(h);
 	return 0;
 }

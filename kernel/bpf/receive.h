@@ -2,141 +2,195 @@
 /* tcp_rcv_space_adjust: the current thread has read from a connection (steps 2 and 3: R1, R3, R5). */
 #pragma once
 
-struct receiving {
-	struct task_struct *task;
-	struct tcp_sock *tp;
-	__u32 from;	/* sequence number of the first byte of the message */
-	bool with_head; /* the program's buffer begins with it */
-};
-
-/* What the current thread has just read: it lies in its own buffer. */
-static __always_inline struct payload receive_payload(struct task_struct *task)
+/* Reads the message's bytes to where the scratch has had bytes already. How many there are now? */
+static __always_inline __u32 receive_head(struct receiving *r, struct head_scratch *s, __u32 had)
 {
-	struct payload p = {};
-	if (!(task->flags & (PF_IO_WORKER | PF_USER_WORKER | PF_KTHREAD))) {
-		const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(task);
-		payload_locate(&p, receive_shape(SYSCALL_NUMBER(regs)), regs);
-	}
-	if (!p.address)
+	const struct payload *p = &r->payload;
+	__u32 skip = r->from - r->read, length = r->until - r->from;
+	if (!p->address) {
 		count(COUNT_HEAD_UNREADABLE);
-	return p;
+		return had;
+	}
+	if (skip >= p->length)
+		return had;
+	if (length > p->length - skip)
+		length = p->length - skip;
+	length = head_room(had, length);
+	return head_append(s, had, p->address + skip, length) ? had + length : had;
 }
 
-static __always_inline struct reading receive_head(struct task_struct *task, __u32 bytes)
+/* May more of the head follow what was read? */
+static __always_inline bool receive_head_open(struct flow *f, struct exchange *e,
+					      struct receiving *r, __u32 length)
 {
-	struct payload p = receive_payload(task);
-	return head_read(p.address, p.length < bytes ? p.length : bytes);
+	return length - e->head == r->until - r->from && length < head_bytes &&
+	       r->until == r->tp->copied_seq && flow_exchange(f, 0) == e;
 }
 
-static __always_inline struct reading receive_reply_head(struct task_struct *task, __u32 bytes)
+/* The beginning of a request, or another piece of it, as far as it can be had. The visit opens unless
+ * its head is gathered. How long it is now stands in the scratch. */
+static __always_inline void head_gather(struct flow *f, struct exchange *e, struct receiving *r,
+					struct head_scratch *s)
 {
-	struct payload p = receive_payload(task);
-	return head_read_reply(p.address, p.length < bytes ? p.length : bytes);
-}
-
-/* R1, the parent: the traceparent in the payload, else the context from the wire, else a new
- * trace where the rules allow one. False: this request is not traced. */
-static __always_inline bool visit_parent(struct flow *f, struct exchange *e, struct process *p,
-					 const struct reading *head, __u16 port)
-{
-	struct trace_context wire = e->context, header = {};
-	if (head->there && head_is_http_request(head->head))
-		traceparent_read(head->head, head->head->record.length, &header);
-	if (header.span_id && !f->trust) {
-		count(COUNT_TRACEPARENT_UNTRUSTED);
-		e->link_hi = header.trace_hi;
-		e->link_lo = header.trace_lo;
-		e->link_id = header.span_id;
-		header.span_id = 0;
-	}
-	if (header.span_id && (header.span_id != wire.span_id || header.trace_lo != wire.trace_lo ||
-			       header.trace_hi != wire.trace_hi)) {
-		if (wire.span_id) {
-			e->link_hi = wire.trace_hi;
-			e->link_lo = wire.trace_lo;
-			e->link_id = wire.span_id;
-			header.baggage = wire.baggage;
-		}
-		mint_child(&e->context, &header);
-		e->parent_id = header.span_id;
-		e->parent_kind = PARENT_HEADER;
-		count(COUNT_VISIT_HEADER);
-		return true;
-	}
-	if (wire.span_id) {
-		mint_child(&e->context, &wire);
-		e->parent_id = wire.span_id;
-		e->parent_kind = PARENT_WIRE;
-		count(COUNT_VISIT_WIRE);
-		return true;
-	}
-	if (!ingress_accepted(p->rules, f->rules, port)) {
-		count(COUNT_VISIT_REFUSED);
-		return false;
-	}
-	mint_trace(&e->context);
-	e->no_parent = NO_PARENT_INGRESS;
-	count(COUNT_VISIT_INGRESS);
-	return true;
-}
-
-/* R1. e holds the context from the wire, if there was one. */
-static __noinline void visit_open(struct flow *f, struct exchange *e, struct receiving *r)
-{
-	struct tcp_sock *tp = r->tp;
-	struct task_struct *task = r->task;
-	__u64 now = bpf_ktime_get_ns();
-	__u16 port = tcp_to_sock(tp)->__sk_common.skc_num;
-	struct process *p = process_of(task);
-	if (!p || p->excluded) {
-		f->role = ROLE_IGNORED;
+	__u32 had = e->head;
+	__u64 cookie = f->cookie;
+	bool gathering = e->state == EXCHANGE_GATHERING;
+	e->state = EXCHANGE_OPEN;
+	f->header.told = TOLD_UNKNOWN;
+	s->head.record.length = 0;
+	if (gathering && !gathered_copy(cookie, s->head.bytes, had)) {
+		count(COUNT_HEAD_EVICTED);
+		e->head = HEAD_DONE;
 		return;
 	}
-	struct reading head = {};
-	if (r->with_head)
-		head = receive_head(task, tp->copied_seq - r->from);
-	bool traced = visit_parent(f, e, p, &head, port);
-
-	struct worker *w = worker_get(task);
-	if (w) {
-		w->reads_requests = 1;
-		worker_idle(w);
+	__u32 length = receive_head(r, s, had);
+	bool open = receive_head_open(f, e, r, length);
+	__u32 wanted = (f->trust ? HEAD_TRUSTED : 0) | (e->context.baggage ? 0 : HEAD_BAGGAGE);
+	__u32 says = length ? head_examine(&s->head, length, wanted, &f->header) : 0;
+	s->head.record.length = length;
+	e->http = says & HEAD_IS_HTTP;
+	if (says & HEAD_IS_CUT && open) {
+		call_read(f, s->head.bytes + (had & (HEAD_MAX - 1)), length - had);
+		e->head = length;
+		e->state = EXCHANGE_GATHERING;
+		if (gathered_keep(cookie, &s->head))
+			return;
+		e->state = EXCHANGE_OPEN;
+		count(COUNT_HEAD_EVICTED);
 	}
-	e->state = EXCHANGE_OPEN;
+	if (gathering)
+		gathered_forget(cookie);
+	if (!e->http && open)
+		call_read(f, s->head.bytes, length - had);
+	e->head = !e->http && open ? length : HEAD_DONE;
+	e->pieces = 1;
+}
+
+/* Of a number that a function returns 6.1 believes that it is 0 if it can be: this one is of no use.
+ * Without it the verifier looks at what the compiler left there, and that may be a pointer. */
+static __noinline int request_head(struct flow *f, struct exchange *e, struct receiving *r,
+				   struct head_scratch *s)
+{
+	int nothing = 0;
+	head_gather(f, e, r, s);
+	barrier_var(nothing);
+	return nothing;
+}
+
+/* R5: the next bytes of a head that is no HTTP/1 request's. */
+static __noinline void request_head_goes_on(struct flow *f, struct exchange *e, struct receiving *r)
+{
+	__u32 at = e->head;
+	struct head_scratch *s = head_scratch();
+	if (!s)
+		return;
+	__u32 room = head_room(at, ~0U);
+	if (r->until - r->from > room)
+		r->until = r->from + room;
+	__u32 length = receive_head(r, s, 0);
+	if (!length) {
+		e->head = HEAD_DONE;
+		return;
+	}
+	call_read(f, s->head.bytes, length);
+	bool told = head_output(s, e, at, length, tcp_to_sock(r->tp)->__sk_common.skc_num, r->now);
+	e->head = told && ++e->pieces < HEAD_PIECES ? at + length : HEAD_DONE;
+}
+
+static __always_inline void request_begins(struct flow *f, struct exchange *e, struct receiving *r,
+					   __u64 now)
+{
+	struct tcp_sock *tp = r->tp;
+	__builtin_memset(&f->header, 0, sizeof(f->header));
 	e->start = now;
 	e->received_base = r->from;
 	e->sent_base = tp->write_seq;
-	e->pid = task->tgid;
-	e->tid = task->pid;
 	e->reads_requests = 1;
+	e->trusted = f->trust;
 	if (!e->arrived) {
 		/* The stack's clock of the last packet: no earlier than the first byte. */
 		__u64 packet = tp->tcp_mstamp * 1000;
 		e->arrived = packet && packet < now && now - packet < 1000000000ULL ? packet : 0;
 	}
-	if (!traced) {
-		e->context.span_id = 0;
-		if (head.there)
-			ring_discard(head.head);
-		return;
+}
+
+/* Who reads it, and works for none until the visit opens. Without a process it is not followed. Not
+ * inlined: what it needs of the stack is free again when the head is read, which 6.1 has little
+ * for. */
+static __noinline int reader_found(struct flow *f, struct exchange *e, struct receiving *r,
+				   struct opening *o)
+{
+	struct task_struct *task = r->task;
+	struct process *p = process_of(task);
+	o->now = r->now ?: bpf_ktime_get_ns();
+	if (!p || p->excluded) {
+		f->role = ROLE_IGNORED;
+		return 0;
 	}
-	visit_opened(e->context.span_id);
-	process_visit_opened(p);
-	/* Which of several requests it works on first, nobody can tell (R11). */
-	if (w && flow_alone(f, e))
-		worker_works_for(w, &e->context, e->pid, now);
-	if (head.there)
-		head_send(head.head, e, HEAD_REQUEST, port, now);
+	o->process = p;
+	struct worker *w = o->worker = worker_get(task);
+	if (w) {
+		w->reads_requests = 1;
+		worker_idle(w);
+	}
+	if (e->state != EXCHANGE_GATHERING)
+		request_begins(f, e, r, o->now);
+	e->pid = task->tgid;
+	e->tid = task->pid;
+	return 0;
+}
+
+/* R1. e holds the context from the wire, if there was one, or is the visit whose head is
+ * gathered. */
+static __noinline void request_read(struct flow *f, struct exchange *e, struct receiving *r)
+{
+	struct opening o = {};
+	reader_found(f, e, r, &o);
+	if (!o.process)
+		return;
+	struct head_scratch *s = head_scratch();
+	if (!s)
+		return;
+	int nothing = 0;
+	if (capture)
+		nothing = request_head(f, e, r, s);
+	else
+		e->state = EXCHANGE_OPEN;
+	barrier_var(nothing);
+	if (e->state == EXCHANGE_GATHERING)
+		return;
+	if (!visit_open(f, e, r->tp, &o))
+		return;
+	__u32 length = s->head.record.length;
+	if (capture && length && e->context.flags & FLAG_SAMPLED)
+		head_output(s, e, 0, length, tcp_to_sock(r->tp)->__sk_common.skc_num, o.now);
 }
 
 struct arrivals {
 	struct flow *f;
 	struct receiving *r;
-	__u32 from;
 	bool opened;
 };
 
-/* A context whose segment begins within what was read starts a visit of its own. */
+/* A message ends where the next one begins that has a context of its own. What goes on from before
+ * may have ended there already. */
+static __always_inline void message_until(struct flow *f, struct receiving *r, bool goes_on)
+{
+	__u32 after = r->from - goes_on;
+	r->until = r->tp->copied_seq;
+	if (f->in_flight < 2)
+		return;
+#pragma unroll
+	for (__u32 i = 0; i < EXCHANGES; i++) {
+		const struct exchange *e = &f->exchanges[i];
+		if (e->state == EXCHANGE_ARRIVED && before(after, e->seq) &&
+		    before(e->seq, r->until))
+			r->until = e->seq;
+	}
+}
+
+/* A context whose segment begins within what was read starts a visit of its own. Before them, the
+ * head that is gathered goes on. */
 static long arrival_read(__u32 i, struct arrivals *a)
 {
 	struct flow *f = a->f;
@@ -144,43 +198,71 @@ static long arrival_read(__u32 i, struct arrivals *a)
 	if (i >= f->in_flight)
 		return 1;
 	struct exchange *e = flow_exchange(f, i);
-	if (e->state != EXCHANGE_ARRIVED || !before(e->seq, r->tp->copied_seq))
+	if (e->state == EXCHANGE_ARRIVED && before(e->seq, r->tp->copied_seq)) {
+		if (a->opened || before(r->read, e->seq))
+			r->from = e->seq;
+	} else if (e->state != EXCHANGE_GATHERING) {
 		return 0;
-	if (a->opened || before(a->from, e->seq))
-		r->from = e->seq;
-	r->with_head = r->with_head && !a->opened && r->from == a->from;
-	visit_open(f, e, r);
+	}
+	message_until(f, r, e->state == EXCHANGE_GATHERING);
+	request_read(f, e, r);
 	a->opened = true;
 	return 0;
+}
+
+/* R5: more of the same request. Whoever reads it works for it. */
+static __always_inline void request_goes_on(struct flow *f, struct exchange *e, struct receiving *r)
+{
+	struct worker *w = worker_find(r->task);
+	if (e && e->state == EXCHANGE_OPEN && e->context.span_id && w &&
+	    w->visit.span_id != e->context.span_id && flow_alone(f, e))
+		worker_works_for(w, &e->context, e->pid, bpf_ktime_get_ns());
+}
+
+/* Is this the head whose next bytes have been read? */
+static __always_inline bool head_goes_on(struct flow *f, const struct exchange *e,
+					 const struct receiving *r)
+{
+	return capture && e->state == EXCHANGE_OPEN && e->context.span_id &&
+	       e->context.flags & FLAG_SAMPLED && e->head < head_bytes &&
+	       r->from - e->received_base == e->head;
 }
 
 static __always_inline void receive_request(struct flow *f, struct receiving *r)
 {
 	bool first = f->phase != PHASE_REQUEST;
-	struct arrivals a = {.f = f, .r = r, .from = r->from};
+	struct arrivals a = {.f = f, .r = r};
+	struct exchange *e = flow_exchange(f, 0);
+	bool gathering = f->in_flight && e->state == EXCHANGE_GATHERING;
+	bool head = !first && f->in_flight && head_goes_on(f, e, r);
 	f->phase = PHASE_REQUEST;
 	if (first)
 		emit_settled(f, r->tp, r->from);
-	/* Behind other bytes, perhaps in a buffer that begins with them. */
-	r->with_head = first;
+	/* Behind other bytes, perhaps in a buffer that begins with them, a head can't be had. */
+	if (first || gathering || head) {
+		r->now = bpf_ktime_get_ns();
+		if (capture)
+			call_locate(f, r, first);
+	}
+	if (head) {
+		message_until(f, r, true);
+		request_head_goes_on(f, e, r);
+	}
 	if (f->in_flight)
 		bpf_loop(EXCHANGES, arrival_read, &a, 0);
 	if (a.opened)
 		return;
-	if (first) {
-		struct exchange *e = flow_push(f);
-		if (e)
-			visit_open(f, e, r);
-		else
-			count(COUNT_PIPELINE_FULL);
+	if (!first) {
+		request_goes_on(f, flow_newest(f), r);
 		return;
 	}
-	/* R5: more of the same request. Whoever reads it works for it. */
-	struct exchange *e = flow_newest(f);
-	struct worker *w = worker_find(r->task);
-	if (e && e->state == EXCHANGE_OPEN && e->context.span_id && w &&
-	    w->visit.span_id != e->context.span_id && flow_alone(f, e))
-		worker_works_for(w, &e->context, e->pid, bpf_ktime_get_ns());
+	e = flow_push(f);
+	if (!e) {
+		count(COUNT_PIPELINE_FULL);
+		return;
+	}
+	message_until(f, r, false);
+	request_read(f, e, r);
 }
 
 struct answered {
@@ -219,6 +301,15 @@ static __always_inline void worker_answered(struct flow *f, struct worker *w, __
 		w->pooled = f->cookie;
 }
 
+/* Bytes that are the first of a call. */
+static __always_inline void receive_locate(struct receiving *r)
+{
+	if (r->payload.total || r->task->flags & (PF_IO_WORKER | PF_USER_WORKER | PF_KTHREAD))
+		return;
+	const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(r->task);
+	payload_locate(&r->payload, receive_shape(SYSCALL_NUMBER(regs)), regs);
+}
+
 /* Nobody is the owner, if there are several. */
 static __noinline void response_begins(struct flow *f, struct receiving *r)
 {
@@ -240,10 +331,14 @@ static __noinline void response_begins(struct flow *f, struct receiving *r)
 	struct exchange *e = flow_exchange(f, 0);
 	last->owner.span_id = 0;
 	if (!several) {
-		if (e->context.flags & FLAG_SAMPLED) {
-			struct reading h = receive_reply_head(task, tp->copied_seq - r->from);
-			if (h.there)
-				head_send(h.head, e, HEAD_REPLY, port, now);
+		if (capture && e->context.flags & FLAG_SAMPLED) {
+			receive_locate(r);
+			const struct payload *p = &r->payload;
+			__u32 length = tp->copied_seq - r->from;
+			if (!p->address)
+				count(COUNT_HEAD_UNREADABLE);
+			head_reply(e, p->address, length < p->length ? length : p->length, port,
+				   now);
 		}
 		last->owner = e->owner;
 		last->owner_pid = e->owner_pid;
@@ -263,12 +358,10 @@ static __noinline void response_begins(struct flow *f, struct receiving *r)
 static __always_inline bool response_is_interim(struct receiving *r)
 {
 	__u32 length = r->tp->copied_seq - r->from;
-	if (length > INTERIM_MAX || r->task->flags & (PF_IO_WORKER | PF_USER_WORKER | PF_KTHREAD))
+	if (length > INTERIM_MAX)
 		return false;
-	struct payload p = {};
-	const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(r->task);
-	payload_locate(&p, receive_shape(SYSCALL_NUMBER(regs)), regs);
-	return payload_is_interim(&p, length);
+	receive_locate(r);
+	return payload_is_interim(&r->payload, length);
 }
 
 static __always_inline void receive_response(struct flow *f, struct receiving *r)
@@ -298,7 +391,7 @@ static __always_inline void received(struct sock *sk)
 	if (!f || f->role == ROLE_IGNORED || !sk->sk_lock.owned)
 		return;
 	struct receiving r = {
-		.tp = bpf_skc_to_tcp_sock(sk), .from = f->copied_seq, .with_head = true};
+		.tp = bpf_skc_to_tcp_sock(sk), .read = f->copied_seq, .from = f->copied_seq};
 	/* Also called with nothing read, and for MSG_PEEK. */
 	if (!r.tp || r.tp->copied_seq == r.from)
 		return;

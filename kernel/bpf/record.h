@@ -70,7 +70,8 @@ struct exchange_record {
 	__u8 parent_kind;
 	__u8 no_parent;
 	__u8 reads_requests;
-	__u8 pad[3];
+	__u8 trusted; /* what the request says of itself may be believed */
+	__u8 pad[2];
 	char comm[16];
 	__u8 pad2[4];
 };
@@ -97,7 +98,8 @@ struct head_record {
 	__u16 length;
 	__u16 server_port; /* host order */
 	__u8 part;
-	__u8 pad[3];
+	__u8 trusted; /* as in the exchange */
+	__u16 offset; /* of the first byte, in the request or reply */
 };
 _Static_assert(sizeof(struct head_record) == 48, "head_record");
 

@@ -9,6 +9,7 @@ struct sending {
 	__u64 now;
 	__u32 end;	/* where in sequence space it will end, as far as known */
 	bool continued; /* of a message of which not all could be sent at once */
+	bool begins;	/* a call that was not seen before */
 };
 
 /* tcp_current_mss is also called for what is no send (setsockopt, a backlog with queued data). */
@@ -27,6 +28,19 @@ static __always_inline bool sending_now(struct sending *s)
 	return true;
 }
 
+/* The same buffer as before, but with something else in it: only known while a head is sent. */
+static __always_inline bool sent_anew(const struct flow *f, const struct sending *s)
+{
+	const struct exchange *e = flow_exchange((struct flow *)f, 0);
+	const struct payload *p = &s->payload;
+	__u64 begins;
+	if (f->role != ROLE_ACTIVE || f->phase != PHASE_REQUEST || e->head >= head_bytes ||
+	    f->in_flight != 1 || p->length < sizeof(begins) ||
+	    bpf_probe_read_user(&begins, sizeof(begins), (void *)p->address))
+		return false;
+	return begins != f->announced_begins;
+}
+
 /* The hook is called again whenever a system call had to wait for room, and a program that does not
  * wait sends the rest later: what was announced is announced once. */
 static __always_inline void send_announced(struct flow *f, struct sending *s)
@@ -35,7 +49,9 @@ static __always_inline void send_announced(struct flow *f, struct sending *s)
 	__u32 at = s->tp->write_seq;
 	__u64 buffer = p->address ^ (__u64)p->total << 32;
 	s->continued = before(at, f->expected);
-	if (!before(at, f->announced) && (at != f->announced || buffer != f->announced_buffer)) {
+	s->begins = !before(at, f->announced) &&
+		    (at != f->announced || buffer != f->announced_buffer || sent_anew(f, s));
+	if (s->begins) {
 		f->announced = at + p->total;
 		f->announced_buffer = buffer;
 		if (!s->continued)
@@ -44,18 +60,55 @@ static __always_inline void send_announced(struct flow *f, struct sending *s)
 	s->end = f->announced;
 }
 
-static __always_inline void sent_head(struct sending *s, const struct exchange *e,
-				      enum head_part part, __u16 port)
+static __always_inline void sent_reply_head(struct sending *s, const struct exchange *e, __u16 port)
 {
 	if (!(e->context.flags & FLAG_SAMPLED))
 		return;
 	if (!s->payload.address)
 		count(COUNT_HEAD_UNREADABLE);
-	struct reading h = part == HEAD_REPLY
-				   ? head_read_reply(s->payload.address, s->payload.length)
-				   : head_read(s->payload.address, s->payload.length);
-	if (h.there)
-		head_send(h.head, e, part, port, s->now);
+	head_reply(e, s->payload.address, s->payload.length, port, s->now);
+}
+
+/* Does an HTTP/1 head end before this address? It does, as a rule, where a write does. */
+static __always_inline bool http_head_ends(__u64 address)
+{
+	__u32 last;
+	return !bpf_probe_read_user(&last, sizeof(last), (void *)(address - sizeof(last))) &&
+	       last == 0x0a0d0a0d;
+}
+
+/* What is announced of a request's head, or of what follows on it. The ring has slots of a fixed
+ * size, and most heads are short. */
+static __noinline void sent_request_head(struct flow *f, struct sending *s, struct exchange *e)
+{
+	const struct payload *p = &s->payload;
+	__u16 port = bpf_ntohs(tcp_to_sock(s->tp)->__sk_common.skc_dport);
+	__u32 at = e->head;
+	__u64 length = head_room(at, p->length);
+	if (!capture || !(e->context.flags & FLAG_SAMPLED))
+		return;
+	if (!p->address)
+		count(COUNT_HEAD_UNREADABLE);
+	if (!p->address || !length) {
+		e->head = HEAD_DONE;
+		return;
+	}
+	bool told;
+	__u64 *first = &f->announced_begins;
+	if (length <= 256)
+		told = head_reserved(256, e, HEAD_REQUEST, at, length, p->address, port, s->now,
+				     first);
+	else if (length <= 1024)
+		told = head_reserved(1024, e, HEAD_REQUEST, at, length, p->address, port, s->now,
+				     first);
+	else
+		told = head_reserved(HEAD_MAX, e, HEAD_REQUEST, at, length, p->address, port,
+				     s->now, first);
+	if (!at)
+		e->http = told && length >= 4 && http_method(*first);
+	bool more = told && length == p->total && ++e->pieces < HEAD_PIECES &&
+		    !(e->http && http_head_ends(p->address + length));
+	e->head = more ? at + length : HEAD_DONE;
 }
 
 /* R15: is the thread's visit the one that it now answers? Only while visits overlap. */
@@ -94,7 +147,7 @@ static long visit_answered(__u32 i, struct replies *r)
 		struct process *p = process_by_pid(e->pid);
 		if (!r->several) {
 			reply_agrees(e, s, w, p);
-			sent_head(s, e, HEAD_REPLY, tcp_to_sock(s->tp)->__sk_common.skc_num);
+			sent_reply_head(s, e, tcp_to_sock(s->tp)->__sk_common.skc_num);
 		}
 		e->sent_base = s->tp->write_seq;
 		emit_exchange(f, e, s->tp, r->progress, p);
@@ -133,12 +186,22 @@ static __noinline void reply_begins(struct flow *f, struct sending *s)
 		bpf_loop(EXCHANGES, visit_answered, &r, 0);
 }
 
+/* A reply before the request's head was whole. Whoever read last works for it. */
+static __always_inline void answered_early(struct flow *f, struct sending *s)
+{
+	struct exchange *e = flow_exchange(f, 0);
+	bool reader = e->tid == (__u32)s->task->pid;
+	visit_open_early(f, e, s->tp, reader ? worker_find(s->task) : NULL);
+}
+
 static __always_inline void send_reply(struct flow *f, struct sending *s)
 {
 	bool first = f->phase == PHASE_REQUEST && f->in_flight;
 	if (first && payload_is_interim(&s->payload, s->payload.total))
 		return;
 	f->phase = PHASE_REPLY;
+	if (first && flow_exchange(f, 0)->state == EXCHANGE_GATHERING)
+		answered_early(f, s);
 	if (first)
 		reply_begins(f, s);
 	else if (f->reported.span_id)
@@ -263,6 +326,7 @@ static __noinline void invocation_open(struct flow *f, struct sending *s, struct
 	}
 	e->worker_visit = w ? w->visit.span_id : 0;
 	e->reads_requests = w ? w->reads_requests : 0;
+	e->trusted = 1;
 	bool parent = invocation_parent(f, e, s, w, p);
 	f->requests = 1;
 	if (f->pooled && f->in_flight == 1)
@@ -277,7 +341,7 @@ static __noinline void invocation_open(struct flow *f, struct sending *s, struct
 		mint_child(&e->context, &e->owner);
 		e->parent_id = e->owner.span_id;
 	} else if (originate) {
-		mint_trace(&e->context);
+		mint_trace(&e->context, reject_below);
 	} else {
 		count(COUNT_EDGE_REFUSED);
 		e->context.span_id = 0;
@@ -288,7 +352,7 @@ static __noinline void invocation_open(struct flow *f, struct sending *s, struct
 		f->unacknowledged |= flow_bit(f, f->in_flight - 1);
 		count(COUNT_SCHEDULED);
 	}
-	sent_head(s, e, HEAD_REQUEST, bpf_ntohs(tcp_to_sock(tp)->__sk_common.skc_dport));
+	sent_request_head(f, s, e);
 }
 
 /* More of the same request, unless the thread works for another visit by now (R11). A loop that
@@ -307,8 +371,12 @@ static __always_inline bool same_request(struct flow *f, struct sending *s, stru
 static __always_inline void send_request(struct flow *f, struct sending *s)
 {
 	struct worker *w = worker_find(s->task);
+	struct exchange *e = flow_newest(f);
 	if (!same_request(f, s, w))
 		invocation_open(f, s, w);
+	else if (s->begins && e && e->head < head_bytes &&
+		 s->tp->write_seq - e->sent_base == e->head)
+		sent_request_head(f, s, e);
 	f->phase = PHASE_REQUEST;
 }
 

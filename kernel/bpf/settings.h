@@ -10,7 +10,7 @@ const volatile __u64 reject_below;		   /* of 2^56: trace ids below are not sampl
 const volatile bool parent_based = true;
 const volatile bool originate = true;
 const volatile bool capture = true; /* payload heads */
-const volatile __u32 head_bytes = 1024;
+const volatile __u32 head_bytes = 4096;
 const volatile __u32 default_rules;	 /* ingress rules that name no executable */
 const volatile __u32 port_default_rules; /* ingress rules that name no port */
 const volatile __u32 accepting_rules;
@@ -92,11 +92,19 @@ static __always_inline struct peer peer_of(const __u8 address[16])
 	return p ? *p : none;
 }
 
-/* The first rule that matches decides. */
-static __always_inline bool ingress_accepted(__u32 program_rules, __u32 peer_rules, __u32 port)
+#define NO_RULE 32
+
+/* The number of the ingress rule that takes the request: the first that matches decides. */
+static __always_inline __u32 ingress_rule(__u32 program_rules, __u32 peer_rules, __u32 port)
 {
 	struct port *p = bpf_map_lookup_elem(&ports, &port);
 	__u32 match = program_rules & peer_rules & (p ? p->rules : port_default_rules);
-	__u32 first = match & -match;
-	return first & accepting_rules;
+	__u32 first = match & -match, rule = 0;
+	if (!(first & accepting_rules))
+		return NO_RULE;
+	rule |= first & 0xffff0000 ? 16 : 0;
+	rule |= first & 0xff00ff00 ? 8 : 0;
+	rule |= first & 0xf0f0f0f0 ? 4 : 0;
+	rule |= first & 0xcccccccc ? 2 : 0;
+	return rule | (first & 0xaaaaaaaa ? 1 : 0);
 }

@@ -62,6 +62,9 @@ static __always_inline enum syscall_shape receive_shape(int number)
 	}
 	return SHAPE_OPAQUE;
 }
+#define SYSCALL_RECVFROM 45
+#define SYSCALL_RECVMSG 47
+#define SYSCALL_RECVMMSG 299
 #else
 #define SYSCALL_NUMBER(r) ((r)->syscallno)
 #define SYSCALL_ARG2(r) ((r)->regs[1])
@@ -103,7 +106,25 @@ static __always_inline enum syscall_shape receive_shape(int number)
 	}
 	return SHAPE_OPAQUE;
 }
+#define SYSCALL_RECVFROM 207
+#define SYSCALL_RECVMSG 212
+#define SYSCALL_RECVMMSG 243
 #endif
+
+#define MSG_TRUNC 0x20 /* nothing is copied */
+#define MSG_WAITALL 0x100
+
+static __always_inline __u32 receive_flags(int number, const struct pt_regs *regs)
+{
+	switch (number) {
+	case SYSCALL_RECVMSG:
+		return SYSCALL_ARG3(regs);
+	case SYSCALL_RECVFROM:
+	case SYSCALL_RECVMMSG:
+		return SYSCALL_ARG4(regs);
+	}
+	return 0;
+}
 
 /* More buffers than this in one call are rare; what is in them is not counted in total. */
 #define IOVECS 8

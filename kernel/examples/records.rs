@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::net::Ipv6Addr;
 use std::time::{Duration, Instant};
 
-use lanewire_kernel::{Agent, Cidr, IngressRule, Profile, Program, Record, Settings};
+use lanewire_kernel::{
+    Agent, BaggageSettings, Cidr, IngressRule, Profile, Program, Record, Settings,
+};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
@@ -18,7 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         cgroup,
         ring_bytes: 1 << 24,
         processes: 4096,
-        head_bytes: 1024,
+        head_bytes: 4096,
         visit_age: Duration::from_secs(30),
         sampling_ratio: 1.0,
         parent_based: true,
@@ -38,6 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             accept: true,
             ..Default::default()
         }],
+        baggage: BaggageSettings::default(),
     })?;
     eprintln!("ready");
     let seen = RefCell::new(0u64);

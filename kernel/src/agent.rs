@@ -11,11 +11,12 @@ use libbpf_rs::{
     Link, MapCore, MapFlags, MapHandle, OpenObject, PrintLevel, ProgramType, RingBufferBuilder,
 };
 
+use crate::baggage;
 use crate::counters::Counters;
 use crate::policy::Policy;
 use crate::preflight;
 use crate::record::Record;
-use crate::settings::{MIN_HEAD_BYTES, Settings, SettingsError};
+use crate::settings::{MIN_HEAD_BYTES, Settings, SettingsError, reject_below};
 use crate::skel::{LanewireSkelBuilder, OpenLanewireSkel};
 
 /// `BPF_FUNC_task_storage_get`.
@@ -87,6 +88,7 @@ impl Agent {
         fill(&skel.maps.programs, &policy.programs).map_err(failed("naming programs"))?;
         fill(&skel.maps.ports, &policy.ports).map_err(failed("naming ports"))?;
         fill(&skel.maps.peers, &policy.peers).map_err(failed("naming peers"))?;
+        fill(&skel.maps.baggage_pins, &settings.baggage.pins).map_err(failed("pinning baggage"))?;
 
         // Receivers first: whoever sends a context should find its peer listening.
         let mut tracing = vec![
@@ -194,7 +196,7 @@ fn configure(
         .ok_or_else(|| libbpf_rs::Error::from_raw_os_error(libc::EINVAL))?;
     constants.agent_pid = std::process::id();
     constants.visit_age_ns = settings.visit_age.as_nanos().try_into().unwrap_or(u64::MAX);
-    constants.reject_below = settings.reject_below();
+    constants.reject_below = reject_below(settings.sampling_ratio);
     constants.parent_based = settings.parent_based;
     constants.originate = settings.originate;
     constants.capture = settings.head_bytes != 0;
@@ -204,13 +206,19 @@ fn configure(
     constants.accepting_rules = policy.accepting_rules;
     constants.task_storage = ProgramType::SockOps.is_helper_supported(TASK_STORAGE_GET)?;
     constants.preemptible = preemptible;
+    baggage::set_constants!(constants, settings);
     open.progs.lanewire_receive_again.set_autoload(preemptible);
     open.maps.records.set_max_entries(settings.ring_bytes)?;
     open.maps.processes.set_max_entries(settings.processes)?;
+    let pins = settings.baggage.pins.len().max(1);
+    open.maps.baggage_pins.set_max_entries(pins as u32)?;
     Ok(())
 }
 
-fn fill<K: Copy, V: Copy>(map: &impl MapCore, entries: &[(K, V)]) -> Result<(), libbpf_rs::Error> {
+pub(crate) fn fill<K: Copy, V: Copy>(
+    map: &impl MapCore,
+    entries: &[(K, V)],
+) -> Result<(), libbpf_rs::Error> {
     for (key, value) in entries {
         map.update(bytes_of(key), bytes_of(value), MapFlags::ANY)?;
     }

@@ -59,6 +59,14 @@ const METRICS: &[(&str, &str)] = &[
         "lanewire.traceparent.refused",
         "traceparent headers that were not continued",
     ),
+    (
+        "lanewire.baggage.read",
+        "Requests that have a baggage tuple, besides those that came with its index",
+    ),
+    (
+        "lanewire.baggage.refused",
+        "Requests that say more of their baggage than is taken",
+    ),
 ];
 
 const fn description(metric: &str) -> &'static str {
@@ -128,12 +136,18 @@ counters! {
     COUNT_BELIEF_LOST "lanewire.belief.lost" "unit" = "process"
     COUNT_RECORD_DROPPED "lanewire.kernel.dropped" "reason" = "ring_full"
     COUNT_HEAD_UNREADABLE "lanewire.kernel.dropped" "reason" = "head_unreadable"
+    COUNT_HEAD_EVICTED "lanewire.kernel.dropped" "reason" = "head_evicted"
     COUNT_PIPELINE_FULL "lanewire.kernel.dropped" "reason" = "pipeline_full"
     COUNT_VISIT_EVICTED "lanewire.kernel.dropped" "reason" = "visit_evicted"
     COUNT_PROCESS_FULL "lanewire.kernel.dropped" "reason" = "process_full"
     COUNT_STORAGE_FAILED "lanewire.kernel.dropped" "reason" = "no_memory"
     COUNT_TRACEPARENT_UNTRUSTED "lanewire.traceparent.refused" "reason" = "untrusted"
     COUNT_TRACEPARENT_MALFORMED "lanewire.traceparent.refused" "reason" = "malformed"
+    COUNT_BAGGAGE_HEADER "lanewire.baggage.read" "from" = "header"
+    COUNT_BAGGAGE_INGRESS "lanewire.baggage.read" "from" = "ingress_rule"
+    COUNT_BAGGAGE_COMPLEX "lanewire.baggage.refused" "reason" = "complex"
+    COUNT_BAGGAGE_UNTRUSTED "lanewire.baggage.refused" "reason" = "untrusted"
+    COUNT_BAGGAGE_WITHHELD "lanewire.baggage.refused" "reason" = "ingress_rule_withheld"
 }
 
 /// The kernel leaves out a run of a tracing program while another thread is in it on the same CPU,

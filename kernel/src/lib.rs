@@ -6,13 +6,21 @@
 //! however it comes: connections go on as if nothing had been there.
 
 mod agent;
+mod baggage;
 mod counters;
 mod policy;
 pub mod preflight;
 mod record;
 mod settings;
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub mod testing;
 
 pub use agent::{Agent, LoadError, Records};
+pub use baggage::{
+    AutoDetect, BAGGAGE_SLOTS, BaggageError, BaggageSettings, HeaderFormat, MAX_BAGGAGE_PINS,
+    MAX_SAMPLING_RULES, SamplingRule,
+};
 pub use counters::{CounterKind, Counters};
 pub use record::{DecodeError, Record};
 pub use settings::{

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::baggage::{BaggageError, BaggageSettings};
+
 /// Ingress rules that the programs can hold: one bit each.
 pub const MAX_INGRESS_RULES: usize = 32;
 /// The longest base name of an executable that is told apart, in bytes.
@@ -44,6 +46,8 @@ pub struct Settings {
     pub programs: Vec<Program>,
     /// Where a request without a context begins a trace; the first rule that matches decides.
     pub ingress: Vec<IngressRule>,
+    /// What is read of the baggage in request heads.
+    pub baggage: BaggageSettings,
 }
 
 /// What is known of an executable.
@@ -67,7 +71,7 @@ pub enum Profile {
 }
 
 /// Where a request without a context may begin a trace. An empty list matches everything.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct IngressRule {
     /// Base names of executables.
     pub executables: Vec<String>,
@@ -77,6 +81,11 @@ pub struct IngressRule {
     pub from: Vec<Cidr>,
     /// Whether a trace begins there.
     pub accept: bool,
+    /// The index of the baggage tuple of requests whose head names no key of one; 0 for none.
+    pub baggage: u16,
+    /// The share of the traces of these requests that is recorded, from 0 to 1;
+    /// [`Settings::sampling_ratio`] if `None`.
+    pub sampling_ratio: Option<f64>,
 }
 
 /// A range of addresses, such as `10.0.0.0/8` or `fc00::/7`.
@@ -106,6 +115,8 @@ pub enum SettingsError {
     HeadBytes(u32),
     #[error("a sampling ratio of {0}, where 0 to 1 is possible")]
     Ratio(String),
+    #[error(transparent)]
+    Baggage(#[from] BaggageError),
 }
 
 impl Settings {
@@ -120,9 +131,13 @@ impl Settings {
         if self.head_bytes != 0 && !(MIN_HEAD_BYTES..=MAX_HEAD_BYTES).contains(&self.head_bytes) {
             return Err(SettingsError::HeadBytes(self.head_bytes));
         }
-        if !(0.0..=1.0).contains(&self.sampling_ratio) {
-            return Err(SettingsError::Ratio(self.sampling_ratio.to_string()));
+        let of_rules = self.ingress.iter().filter_map(|r| r.sampling_ratio);
+        for ratio in of_rules.chain([self.sampling_ratio]) {
+            if !(0.0..=1.0).contains(&ratio) {
+                return Err(SettingsError::Ratio(ratio.to_string()));
+            }
         }
+        self.baggage.validate()?;
         if self.ingress.len() > MAX_INGRESS_RULES {
             return Err(SettingsError::TooManyRules(self.ingress.len()));
         }
@@ -145,12 +160,12 @@ impl Settings {
         }
         Ok(())
     }
+}
 
-    /// The threshold of the low 56 bits of a trace id below which it is not sampled.
-    pub(crate) fn reject_below(&self) -> u64 {
-        // 2^56 is exact in an f64, and so is every product that matters here.
-        ((1.0 - self.sampling_ratio) * (1u64 << 56) as f64) as u64
-    }
+/// The threshold of the low 56 bits of a trace id below which it is not sampled.
+pub(crate) fn reject_below(ratio: f64) -> u64 {
+    // 2^56 is exact in an f64, and so is every product that matters here.
+    ((1.0 - ratio) * (1u64 << 56) as f64) as u64
 }
 
 impl Cidr {

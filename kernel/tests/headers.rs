@@ -1,46 +1,16 @@
 //! The programs' own headers, run in the kernel on generated input.
 
-use std::mem::MaybeUninit;
-
-use libbpf_rs::skel::{OpenSkel, SkelBuilder};
-use libbpf_rs::{OpenObject, ProgramInput, ProgramMut};
+use lanewire_kernel::BaggageSettings;
+use lanewire_kernel::testing::{
+    HeadersTestSkel, codec_test, mint_test, run, settings, trace_context, traceparent_test,
+};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-mod skel {
-    #![allow(missing_docs, unused_imports, dead_code, clippy::all)]
-    #![allow(clippy::undocumented_unsafe_blocks)]
-    include!(concat!(env!("OUT_DIR"), "/headers_test.skel.rs"));
-}
-use skel::types::{codec_test, mint_test, trace_context, traceparent_test};
-use skel::{HeadersTestSkel, HeadersTestSkelBuilder};
-
 const SPAN_HIGH: u64 = !0 << 40;
 
-fn with_programs(test: impl FnOnce(&mut HeadersTestSkel<'_>)) {
-    let missing = lanewire_kernel::preflight::check();
-    if !missing.is_empty() {
-        eprintln!("SKIP: {missing:?}");
-        return;
-    }
-    let mut object = MaybeUninit::<OpenObject>::uninit();
-    let open = HeadersTestSkelBuilder::default().open(&mut object).unwrap();
-    test(&mut open.load().unwrap());
-}
-
-fn run<T: Copy>(program: &ProgramMut<'_>, mut input: T) -> T {
-    // SAFETY: T is one of the generated structs of integers; all its bytes are initialised.
-    let bytes = unsafe {
-        std::slice::from_raw_parts_mut(std::ptr::from_mut(&mut input).cast::<u8>(), size_of::<T>())
-    };
-    let output = program
-        .test_run(ProgramInput {
-            context_in: Some(bytes),
-            ..Default::default()
-        })
-        .unwrap();
-    assert_eq!(output.return_value, 0);
-    input
+fn with_programs(test: impl FnOnce(&HeadersTestSkel<'_>)) {
+    lanewire_kernel::testing::with_programs(&settings(BaggageSettings::default()), test);
 }
 
 fn check<S: Strategy>(strategy: S, test: impl Fn(S::Value)) {
@@ -184,18 +154,25 @@ fn minted_ids_are_never_zero_and_share_the_high_bits_of_their_trace() {
     });
 }
 
-/// What the programs find in a head, as text.
-fn traceparent(skel: &HeadersTestSkel<'_>, head: &[u8]) -> Option<String> {
+/// What the programs find in a head.
+fn examined(skel: &HeadersTestSkel<'_>, head: &[u8]) -> traceparent_test {
     let mut input = traceparent_test {
         found: context(0, 0, 0, 0, 0),
         length: head.len() as u32,
         accepted: 0,
+        ended: 0,
+        pad: 0,
         bytes: [0; 4096],
     };
     for (to, from) in input.bytes.iter_mut().zip(head) {
         *to = *from as _;
     }
-    let output = run(&skel.progs.find_traceparent, input);
+    run(&skel.progs.find_traceparent, input)
+}
+
+/// The traceparent that the programs find in a head, as text.
+fn traceparent(skel: &HeadersTestSkel<'_>, head: &[u8]) -> Option<String> {
+    let output = examined(skel, head);
     let c = output.found;
     (output.accepted == 1).then(|| {
         format!(
@@ -267,6 +244,51 @@ fn a_head_may_be_cut_off_anywhere() {
         for length in 0..head.len() {
             let found = traceparent(skel, &head.as_bytes()[..length]);
             assert_eq!(found.is_some(), length >= whole, "{length} bytes");
+        }
+    });
+}
+
+#[test]
+fn a_head_ends_with_the_empty_line() {
+    with_programs(|skel| {
+        let header = "[A-Za-z-]{1,20}: ?[ -~]{0,40}";
+        let headers = proptest::collection::vec(header, 0..90);
+        let newline = proptest::sample::select(vec!["\r\n", "\n"]);
+        let input = (
+            headers,
+            newline,
+            "[a-z\r\n]{0,20}",
+            any::<prop::sample::Index>(),
+        );
+        check(input, |(headers, newline, body, at)| {
+            let lines = [vec!["GET /x HTTP/1.1".to_owned()], headers].concat();
+            let mut head = lines.join(newline) + newline;
+            // With the whole empty line: a lone CR is none.
+            let end = head.len() + newline.len();
+            head += newline;
+            head += &body;
+            head.truncate(4096);
+            let ended = examined(skel, head.as_bytes()).ended == 1;
+            assert_eq!(ended, end <= 4096, "{} bytes: {head}", head.len());
+            let cut = &head.as_bytes()[..at.index(head.len())];
+            assert_eq!(examined(skel, cut).ended == 1, cut.len() >= end, "{head}");
+        });
+    });
+}
+
+#[test]
+fn a_head_of_another_protocol_is_not_waited_for() {
+    with_programs(|skel| {
+        for other in ["GET key\r\n", "HEAD 12\n", "POST\r\n", "GET / HTTP/2\r\n"] {
+            assert_eq!(examined(skel, other.as_bytes()).ended, 1, "{other}");
+        }
+        for http in [
+            "GET",
+            "GET / HTT",
+            "GET / HTTP/1.1\r\n",
+            "POST /a HTTP/1.0\nHost: h\n",
+        ] {
+            assert_eq!(examined(skel, http.as_bytes()).ended, 0, "{http}");
         }
     });
 }

@@ -7,13 +7,18 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use lanewire_kernel::raw::{ExchangeRecord, HeadPart, ParentKind};
-use lanewire_kernel::{Agent, Cidr, CounterKind, IngressRule, Profile, Program, Record, Settings};
+use lanewire_kernel::{
+    Agent, BaggageSettings, Cidr, CounterKind, IngressRule, Profile, Program, Record, Settings,
+};
 
 use crate::Error;
 use crate::findings::Findings;
-use crate::traffic::{CONNECTIONS, Cgroup, Traffic};
+use crate::traffic::{CONNECTIONS, Cgroup, ONE_IN_PIECES, Traffic};
 
+/// The index of the lane that the client's requests name.
+const LANE: u16 = 0x4c29;
 const REQUESTS: u64 = 50 * CONNECTIONS;
+const IN_PIECES: u64 = REQUESTS / ONE_IN_PIECES;
 /// How long records may take to be read, after the answers are there.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -22,8 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 struct Seen {
     points: Vec<ExchangeRecord>,
     edges: Vec<ExchangeRecord>,
-    /// First lines of requests by the span they belong to.
-    paths: HashMap<u64, String>,
+    /// Heads of requests by the span they belong to.
+    requests: HashMap<u64, Vec<u8>>,
     replies: HashSet<u64>,
     undecoded: u64,
 }
@@ -34,9 +39,10 @@ impl Seen {
             Ok(Record::Point(e)) => self.points.push(e),
             Ok(Record::Edge(e)) => self.edges.push(e),
             Ok(Record::Head(h, bytes)) if HeadPart(h.part.into()) == HeadPart::HEAD_REQUEST => {
-                let text = String::from_utf8_lossy(bytes);
-                let line = text.lines().next().unwrap_or_default();
-                self.paths.insert(h.span_id, line.to_owned());
+                let head = self.requests.entry(h.span_id).or_default();
+                if usize::from(h.offset) == head.len() {
+                    head.extend(bytes);
+                }
             }
             Ok(Record::Head(h, _)) => {
                 self.replies.insert(h.span_id);
@@ -86,7 +92,7 @@ fn settings(cgroup: &Cgroup) -> Result<Settings, Error> {
         cgroup: cgroup.path.clone(),
         ring_bytes: 1 << 24,
         processes: 4096,
-        head_bytes: 1024,
+        head_bytes: 4096,
         visit_age: Duration::from_secs(30),
         sampling_ratio: 1.0,
         parent_based: true,
@@ -105,6 +111,7 @@ fn settings(cgroup: &Cgroup) -> Result<Settings, Error> {
             accept: true,
             ..Default::default()
         }],
+        baggage: BaggageSettings::default(),
     })
 }
 
@@ -137,7 +144,16 @@ fn judge(seen: &Seen, findings: &mut Findings) {
             .filter(|p| kind(p) == ParentKind::PARENT_WIRE)
             .filter(|p| parent(p).is_some_and(|edge| is_same_request(p, edge)))
             .count() as u64,
-        2 * REQUESTS,
+        2 * REQUESTS - IN_PIECES,
+    );
+    findings.count(
+        "points whose parent is in the last of several pieces",
+        points
+            .iter()
+            .filter(|p| kind(p) == ParentKind::PARENT_HEADER)
+            .filter(|p| trace(p) == (0, p.parent_id))
+            .count() as u64,
+        IN_PIECES,
     );
     findings.count(
         "edges of the middle whose parent is its own point",
@@ -156,8 +172,22 @@ fn judge(seen: &Seen, findings: &mut Findings) {
         REQUESTS,
     );
 
-    let path = |e: &ExchangeRecord| seen.paths.get(&e.context.span_id);
-    findings.count("request heads", seen.paths.len() as u64, 4 * REQUESTS);
+    findings.count(
+        "points and edges in the lane that the first head names",
+        points
+            .iter()
+            .chain(edges)
+            .filter(|e| e.context.baggage == LANE)
+            .count() as u64,
+        3 * REQUESTS,
+    );
+
+    let path = |e: &ExchangeRecord| {
+        let head = seen.requests.get(&e.context.span_id)?;
+        head.split(|byte| *byte == b'\r').next()
+    };
+    let whole = seen.requests.values().filter(|h| h.ends_with(b"\r\n\r\n"));
+    findings.count("whole request heads", whole.count() as u64, 4 * REQUESTS);
     findings.count("reply heads", seen.replies.len() as u64, 4 * REQUESTS);
     findings.count(
         "points and edges with the request line of their parent",
@@ -166,7 +196,7 @@ fn judge(seen: &Seen, findings: &mut Findings) {
             .chain(edges)
             .filter(|e| parent(e).is_some_and(|p| path(p).is_some() && path(p) == path(e)))
             .count() as u64,
-        3 * REQUESTS,
+        3 * REQUESTS - IN_PIECES,
     );
     findings.count(
         "points and edges with the request line of another parent",

@@ -7,13 +7,20 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use lanewire_kernel::preflight::Machine;
 
 use crate::Error;
 
+/// What the client says of its requests; the middle does not pass it on.
+const LANE: &str = "x-lane-code: gray\r\n";
+
 /// How many connections the client keeps open.
 pub const CONNECTIONS: u64 = 4;
+
+/// One of so many requests of the client has a `traceparent`, and comes in pieces.
+pub const ONE_IN_PIECES: u64 = 5;
 
 /// A cgroup, removed in the end.
 pub struct Cgroup {
@@ -124,7 +131,7 @@ pub fn serve(cgroup: &Path, next: Option<SocketAddr>) -> Result<(), Error> {
             let mut to = None;
             while let Ok(path) = from.request() {
                 let body = match next {
-                    Some(next) => match answer(&mut to, next, &path) {
+                    Some(next) => match answer(&mut to, next, &path, "", None) {
                         Ok(body) => body,
                         Err(error) => error.to_string(),
                     },
@@ -152,9 +159,12 @@ pub fn ask(cgroup: &Path, target: SocketAddr) -> Result<(), Error> {
                 .map(|(i, connection)| {
                     scope.spawn(move || {
                         (0..requests)
-                            .map(|n| format!("/{round}/{i}/{n}"))
-                            .filter(|path| {
-                                answer(connection, target, path).is_ok_and(|body| body == *path)
+                            .filter(|n| {
+                                let path = format!("/{round}/{i}/{n}");
+                                let id = 1 + i as u64 + n * CONNECTIONS;
+                                let parent = (n % ONE_IN_PIECES == 0).then_some(id);
+                                let body = answer(connection, target, &path, LANE, parent);
+                                body.is_ok_and(|body| body == path)
                             })
                             .count() as u64
                     })
@@ -169,11 +179,20 @@ pub fn ask(cgroup: &Path, target: SocketAddr) -> Result<(), Error> {
 
 /// One connection for all requests: if it breaks it is not opened again, and the answers are
 /// missing.
-fn answer(connection: &mut Option<Http>, to: SocketAddr, path: &str) -> Result<String, Error> {
+fn answer(
+    connection: &mut Option<Http>,
+    to: SocketAddr,
+    path: &str,
+    more: &str,
+    parent: Option<u64>,
+) -> Result<String, Error> {
     if connection.is_none() {
         *connection = Some(Http::new(TcpStream::connect(to)?)?);
     }
-    connection.as_mut().ok_or("no connection")?.exchange(path)
+    connection
+        .as_mut()
+        .ok_or("no connection")?
+        .exchange(path, more, parent)
 }
 
 /// As much of HTTP/1.1 as is needed here: a first line, one header, and a short body.
@@ -191,8 +210,20 @@ impl Http {
         })
     }
 
-    fn exchange(&mut self, path: &str) -> Result<String, Error> {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: check\r\n\r\n");
+    /// With a parent, which is both its trace and its span, the request comes in pieces.
+    fn exchange(&mut self, path: &str, more: &str, parent: Option<u64>) -> Result<String, Error> {
+        let mut request = format!("GET {path} HTTP/1.1\r\nHost: check\r\n{more}");
+        if let Some(id) = parent {
+            self.output.write_all(request.as_bytes())?;
+            // The server may read both pieces at once; most it will not.
+            thread::sleep(Duration::from_millis(2));
+            let (trace, span) = (format!("{id:032x}"), format!("{id:016x}"));
+            self.output
+                .write_all(format!("traceparent: 00-{trace}").as_bytes())?;
+            thread::sleep(Duration::from_millis(2));
+            request = format!("-{span}-01\r\n");
+        }
+        request += "\r\n";
         self.output.write_all(request.as_bytes())?;
         self.first_line()?;
         // The body is a line, too.
