@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use lanewire::otlp::Resource;
-use lanewire::otlp::encode::Encoder;
-use lanewire::pipeline::Batch;
+use lanewire::otlp::encode::EncodedSpans;
+use lanewire::pipeline::Gather;
 use lanewire_mapping::assemble::{Assembler, Limits};
 use lanewire_mapping::clock::ClockOffset;
 use lanewire_mapping::map::MapOptions;
@@ -53,19 +53,18 @@ fn round(resource: &Arc<Resource>) -> (f64, usize) {
     let reader = PropagationReader::new(&PropagationConfig::default(), Uid::Off);
     let options = MapOptions::new(Arc::new(reader.expect("the defaults can be carried")));
     let mut assembler = Assembler::new(Limits::default(), options, ClockOffset::default());
-    let mut encoder = Encoder::default();
     let mut spans = Vec::new();
     let (mut encoded, mut bytes) = (0u64, 0);
 
     let start = Instant::now();
-    let mut batch = Batch::default();
+    let mut batch = EncodedSpans::default();
     let mut encode = |spans: &mut Vec<_>, last: bool| {
         for span in spans.drain(..) {
-            batch.add(Arc::clone(resource), span, 0);
+            batch.add(resource, span);
             encoded += 1;
         }
         if last || batch.spans() >= BATCH as u64 {
-            bytes += encoder.encode(std::mem::take(&mut batch).groups()).len();
+            bytes += std::mem::take(&mut batch).request().len();
         }
     };
     for (i, record) in records.into_iter().enumerate() {
@@ -108,6 +107,8 @@ fn head(trace: u64, span: u64, part: HeadPart, bytes: &[u8], time: u64) -> Recor
         part,
         server_port: 8080,
         time,
+        trusted: true,
+        offset: 0,
         bytes: bytes.to_vec(),
     })
 }
@@ -130,6 +131,7 @@ fn exchange(trace: u64, span: u64, parent: u64, parent_kind: ParentKind, at: u64
         first_tid: 1,
         last_tid: 1,
         reads_requests: true,
+        trusted: true,
         comm: "shop".into(),
         arrived: at,
         start: at + 1_000,

@@ -3,10 +3,13 @@
 pub mod cli;
 pub mod config;
 pub mod demo;
+mod escape;
+pub mod kubernetes;
 pub mod otlp;
-mod output;
+pub mod output;
 pub mod pipeline;
 pub mod run;
+pub mod sdk;
 pub mod service;
 pub mod telemetry;
 pub mod tracer;

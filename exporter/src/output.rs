@@ -9,8 +9,11 @@ use lanewire_mapping::span::{Span, Value};
 use lru::LruCache;
 
 use crate::config::Config;
+use crate::escape::Escapes;
+use crate::kubernetes::Pods;
 use crate::otlp::Resource;
-use crate::service::{Host, Resolver};
+use crate::service::{Host, Resolver, Sources};
+use crate::telemetry::{Counter, Registry};
 use crate::tracer::Output;
 
 /// The resources of the processes on this host.
@@ -20,23 +23,34 @@ pub struct Resources {
     names: LruCache<u32, String>,
     /// The client outside, who has no process here.
     others: LruCache<String, Arc<Resource>>,
+    without_pod: Counter,
 }
 
 impl Resources {
-    /// Resources as the configuration names them.
-    pub fn new(config: &Config) -> Resources {
+    /// Resources as the configuration names and places them, and as `pods` are labelled.
+    pub fn new(config: &Config, pods: Pods, registry: &Registry) -> Resources {
         let capacity = usize::try_from(config.limits.processes).unwrap_or(usize::MAX);
         let capacity = NonZeroUsize::new(capacity).unwrap_or(NonZeroUsize::MIN);
         Resources {
             resolver: Resolver::new(
                 "/proc",
-                Host::read(Path::new("/")),
-                config.services.rules.clone(),
+                Sources {
+                    host: Host::read(Path::new("/")),
+                    services: config.services.rules.clone(),
+                    placement: config.placement.clone(),
+                    pods,
+                },
                 capacity,
                 Resource::new,
             ),
             names: LruCache::new(capacity),
             others: LruCache::new(capacity),
+            without_pod: registry.counter(
+                "lanewire.kubernetes.spans.unlabelled",
+                "{span}",
+                "Spans of pods that were not known yet: without labels and names of Kubernetes",
+                &[],
+            ),
         }
     }
 
@@ -53,20 +67,29 @@ impl Resources {
             }));
         }
         let name = self.names.get(&span.pid).map_or("", String::as_str);
-        self.resolver.resolve(span.pid, name, Instant::now())
+        let resource = self.resolver.resolve(span.pid, name, Instant::now());
+        if self.resolver.lacks_pod(span.pid) {
+            self.without_pod.add(1);
+        }
+        resource
     }
 }
 
-/// Gives each span its resource, and hands both on.
+/// Gives each span its resource, sees whether it has escaped from its lane, and hands both on.
 pub struct Resolved<F> {
     resources: Resources,
+    escapes: Escapes,
     hand_on: F,
 }
 
 impl<F: FnMut(Arc<Resource>, Span) + Send + 'static> Resolved<F> {
     /// Hands on to `hand_on`, which must not wait.
-    pub fn new(resources: Resources, hand_on: F) -> Self {
-        Self { resources, hand_on }
+    pub fn new(resources: Resources, registry: &Registry, hand_on: F) -> Self {
+        Self {
+            resources,
+            escapes: Escapes::new(registry),
+            hand_on,
+        }
     }
 }
 
@@ -75,8 +98,9 @@ impl<F: FnMut(Arc<Resource>, Span) + Send + 'static> Output for Resolved<F> {
         self.resources.first_seen(pid, comm);
     }
 
-    fn span(&mut self, span: Span) {
+    fn span(&mut self, mut span: Span) {
         let resource = self.resources.of(&span);
+        self.escapes.mark(&mut span, resource.attributes());
         (self.hand_on)(resource, span);
     }
 }

@@ -1,13 +1,14 @@
 //! What is written is what `opentelemetry-proto` reads, field by field.
 
-use std::borrow::Cow;
+mod generated;
+
 use std::sync::Arc;
 
+use generated::{attributes, span};
 use lanewire::otlp::Resource;
-use lanewire::otlp::encode::{Encoder, SCOPE_NAME, SCOPE_VERSION, span_len};
-use lanewire::pipeline::Batch;
-use lanewire_mapping::span::{Key, Link, Span, SpanKind, Status, Value};
-use opentelemetry::{SpanId, TraceId};
+use lanewire::otlp::encode::{EncodedSpans, SCOPE_NAME, SCOPE_VERSION, span_len};
+use lanewire::pipeline::Gather;
+use lanewire_mapping::span::{Key, Span, SpanKind, Status, Value};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{
@@ -18,75 +19,6 @@ use opentelemetry_proto::tonic::trace::v1 as proto;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message;
-
-fn text() -> impl Strategy<Value = String> {
-    prop_oneof!["[a-z./ ]{0,20}", "\\PC{0,8}", "x{120,300}"]
-}
-
-fn value() -> impl Strategy<Value = Value> {
-    prop_oneof![
-        text().prop_map(|text| Value::Str(Cow::Owned(text))),
-        any::<i64>().prop_map(Value::Int),
-        (0i64..600).prop_map(Value::Int),
-        any::<bool>().prop_map(Value::Bool),
-        vec(text(), 0..4).prop_map(Value::StrArray),
-    ]
-}
-
-fn attributes() -> impl Strategy<Value = Vec<(Key, Value)>> {
-    vec((text().prop_map(Key::Owned), value()), 0..16)
-}
-
-fn link() -> impl Strategy<Value = Link> {
-    (1u128.., 1u64..).prop_map(|(trace, span)| Link {
-        trace_id: trace.into(),
-        span_id: span.into(),
-    })
-}
-
-fn span() -> impl Strategy<Value = Span> {
-    let ids = (1u128.., 1u64.., proptest::option::of(1u64..), any::<u32>());
-    let texts = (text(), text(), proptest::option::of(text()));
-    (
-        ids,
-        texts,
-        any::<bool>(),
-        any::<(u64, u64)>(),
-        attributes(),
-        vec(link(), 0..4),
-    )
-        .prop_map(
-            |(
-                (trace, id, parent, flags),
-                (name, state, error),
-                server,
-                times,
-                attributes,
-                links,
-            )| {
-                Span {
-                    trace_id: TraceId::from(trace),
-                    span_id: SpanId::from(id),
-                    parent: parent.map(SpanId::from),
-                    flags,
-                    trace_state: state,
-                    kind: if server {
-                        SpanKind::Server
-                    } else {
-                        SpanKind::Client
-                    },
-                    name,
-                    start_unix_nano: times.0,
-                    end_unix_nano: times.1,
-                    attributes,
-                    links,
-                    status: error.map_or(Status::Unset, Status::Error),
-                    pid: 1,
-                    service: None,
-                }
-            },
-        )
-}
 
 fn any_value(value: Any) -> AnyValue {
     AnyValue { value: Some(value) }
@@ -174,28 +106,22 @@ proptest! {
     fn every_field_of_every_span_reads_back(
         services in vec((attributes(), vec(span(), 1..6)), 0..4)
     ) {
-        let mut batch = Batch::default();
+        let mut batch = EncodedSpans::default();
+        let mut expected = Vec::new();
         for (at, (attributes, spans)) in services.iter().enumerate() {
             // Generated resources may be equal; a service is told by its name.
             let mut attributes = attributes.clone();
             attributes.push((Key::Borrowed("service.name"), Value::Str(format!("s{at}").into())));
+            expected.push(expected_service(&attributes, spans));
             let resource = Arc::new(Resource::new(attributes));
             for span in spans {
-                batch.add(Arc::clone(&resource), span.clone(), span_len(span));
+                let (before, length) = (batch.bytes(), span_len(span));
+                batch.add(&resource, span.clone());
+                // Tag and length come on top.
+                prop_assert!((length + 2..length + 11).contains(&(batch.bytes() - before)));
             }
         }
-        let mut encoder = Encoder::default();
-        let bytes = encoder.encode(batch.groups());
-        // The buffer is used again, and what was handed out is not touched by that.
-        let again = encoder.encode(batch.groups());
-        prop_assert_eq!(&bytes, &again);
-
-        let decoded = ExportTraceServiceRequest::decode(bytes).expect("decodes");
-        let expected = batch
-            .groups()
-            .iter()
-            .map(|group| expected_service(group.resource.attributes(), &group.spans))
-            .collect::<Vec<_>>();
+        let decoded = ExportTraceServiceRequest::decode(&*batch.request()).expect("decodes");
         prop_assert_eq!(decoded.resource_spans, expected);
     }
 }
@@ -224,11 +150,10 @@ fn equal_resources_share_one_resource_spans() {
         pid: 1,
         service: None,
     };
-    let mut batch = Batch::default();
-    batch.add(resource(), span(), 50);
-    batch.add(resource(), span(), 50);
-    let bytes = Encoder::default().encode(batch.groups());
-    let decoded = ExportTraceServiceRequest::decode(bytes).expect("decodes");
+    let mut batch = EncodedSpans::default();
+    batch.add(&resource(), span());
+    batch.add(&resource(), span());
+    let decoded = ExportTraceServiceRequest::decode(&*batch.request()).expect("decodes");
     assert_eq!(decoded.resource_spans.len(), 1);
     let spans = &decoded.resource_spans[0].scope_spans[0].spans;
     assert_eq!(spans.len(), 2);

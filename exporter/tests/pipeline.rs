@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lanewire::otlp::Resource;
-use lanewire::otlp::encode::span_len;
-use lanewire::otlp::settings::{BatchSettings, QueueSettings};
-use lanewire::pipeline::{Batch, Exporting, Outcome, Pipeline, Sink, Summary};
+use lanewire::otlp::encode::EncodedSpans;
+use lanewire::otlp::settings::{BatchSettings, QueueSettings, WhenFull};
+use lanewire::pipeline::{Gather, Outcome, Pipeline, Sink, Summary};
 use lanewire::telemetry::Registry;
 use lanewire_mapping::span::{Span, SpanKind, Status};
 use tokio::sync::Semaphore;
@@ -36,13 +36,13 @@ impl Gate {
 }
 
 impl Sink for Gate {
-    fn export(&self, batch: Batch) -> Exporting<'_> {
+    type Batch = EncodedSpans;
+
+    async fn export(&self, batch: EncodedSpans) -> Outcome {
         self.started.add_permits(1);
-        Box::pin(async move {
-            self.open.acquire().await.expect("open").forget();
-            self.batches.lock().unwrap().push(batch.spans());
-            Outcome::delivered(batch.spans())
-        })
+        self.open.acquire().await.expect("open").forget();
+        self.batches.lock().unwrap().push(batch.spans());
+        Outcome::delivered(batch.spans())
     }
 }
 
@@ -65,6 +65,13 @@ fn span(id: u64) -> Span {
     }
 }
 
+/// Bytes of the queue that one of these spans takes.
+fn span_bytes() -> usize {
+    let mut one = EncodedSpans::default();
+    one.add(&Arc::new(Resource::new(Vec::new())), span(1));
+    one.bytes()
+}
+
 fn batches_of(max_spans: usize) -> BatchSettings {
     BatchSettings {
         max_spans,
@@ -74,24 +81,27 @@ fn batches_of(max_spans: usize) -> BatchSettings {
 }
 
 fn start(gate: &Arc<Gate>, batch: BatchSettings, max_bytes: usize) -> Pipeline {
-    let queue = QueueSettings { max_bytes };
-    Pipeline::start(Arc::clone(gate) as _, batch, queue, &Registry::default())
+    let queue = QueueSettings {
+        max_bytes,
+        when_full: WhenFull::DropNewest,
+    };
+    Pipeline::start(Arc::clone(gate), batch, queue, &Registry::default())
 }
 
 #[tokio::test]
 async fn a_full_queue_drops_the_newest_and_counts_them() {
     let gate = Gate::with(0);
-    let room = 10 * span_len(&span(1));
+    let room = 10 * span_bytes();
     let pipeline = start(&gate, batches_of(2), room);
     let producer = pipeline.producer();
     let resource = Arc::new(Resource::new(Vec::new()));
     let taken = (1..=15)
-        .filter(|id| producer.push(Arc::clone(&resource), span(*id)))
+        .filter(|id| producer.push(&resource, span(*id)))
         .count();
     assert_eq!(taken, 10);
     // Spans in flight still take their room.
     gate.started(4).await;
-    assert!(!producer.push(Arc::clone(&resource), span(16)));
+    assert!(!producer.push(&resource, span(16)));
     gate.open.add_permits(100);
     let summary = pipeline.shutdown(LONG).await;
     assert_eq!(
@@ -99,7 +109,8 @@ async fn a_full_queue_drops_the_newest_and_counts_them() {
         Summary {
             sent: 10,
             rejected: 0,
-            dropped: 6
+            dropped: 6,
+            ..Summary::default()
         }
     );
 }
@@ -107,11 +118,11 @@ async fn a_full_queue_drops_the_newest_and_counts_them() {
 #[tokio::test]
 async fn room_is_free_again_after_an_export() {
     let gate = Gate::with(100);
-    let pipeline = start(&gate, batches_of(1), span_len(&span(1)));
+    let pipeline = start(&gate, batches_of(1), span_bytes());
     let producer = pipeline.producer();
     let resource = Arc::new(Resource::new(Vec::new()));
     for id in 1..=5 {
-        while !producer.push(Arc::clone(&resource), span(id)) {
+        while !producer.push(&resource, span(id)) {
             tokio::task::yield_now().await;
         }
     }
@@ -124,7 +135,7 @@ async fn four_exports_run_at_a_time_and_no_more() {
     let pipeline = start(&gate, batches_of(1), 1 << 20);
     let resource = Arc::new(Resource::new(Vec::new()));
     for id in 1..=8 {
-        assert!(pipeline.producer().push(Arc::clone(&resource), span(id)));
+        assert!(pipeline.producer().push(&resource, span(id)));
     }
     gate.started(4).await;
     tokio::task::yield_now().await;
@@ -139,7 +150,7 @@ async fn batches_keep_to_their_limits() {
     let pipeline = start(&gate, batches_of(4), 1 << 20);
     let resource = Arc::new(Resource::new(Vec::new()));
     for id in 1..=10 {
-        assert!(pipeline.producer().push(Arc::clone(&resource), span(id)));
+        assert!(pipeline.producer().push(&resource, span(id)));
     }
     assert_eq!(pipeline.shutdown(LONG).await.sent, 10);
     let mut sizes = gate.batches.lock().unwrap().clone();
@@ -148,12 +159,12 @@ async fn batches_keep_to_their_limits() {
 
     let gate = Gate::with(100);
     let three = BatchSettings {
-        max_bytes: 3 * span_len(&span(1)),
+        max_bytes: 3 * span_bytes(),
         ..batches_of(100)
     };
     let pipeline = start(&gate, three, 1 << 20);
     for id in 1..=6 {
-        assert!(pipeline.producer().push(Arc::clone(&resource), span(id)));
+        assert!(pipeline.producer().push(&resource, span(id)));
     }
     assert_eq!(pipeline.shutdown(LONG).await.sent, 6);
     assert_eq!(*gate.batches.lock().unwrap(), [3, 3]);
@@ -168,7 +179,7 @@ async fn a_lone_span_leaves_after_the_delay() {
     };
     let pipeline = start(&gate, soon, 1 << 20);
     let resource = Arc::new(Resource::new(Vec::new()));
-    assert!(pipeline.producer().push(resource, span(1)));
+    assert!(pipeline.producer().push(&resource, span(1)));
     gate.started(1).await;
     assert_eq!(pipeline.shutdown(LONG).await.sent, 1);
 }
@@ -177,15 +188,34 @@ async fn a_lone_span_leaves_after_the_delay() {
 async fn a_span_that_comes_after_the_end_is_counted() {
     let gate = Gate::with(100);
     let registry = Registry::default();
-    let queue = QueueSettings { max_bytes: 1 << 20 };
-    let pipeline = Pipeline::start(Arc::clone(&gate) as _, batches_of(1), queue, &registry);
+    let queue = QueueSettings::default();
+    let pipeline = Pipeline::start(Arc::clone(&gate), batches_of(1), queue, &registry);
     let producer = pipeline.producer();
     assert_eq!(pipeline.shutdown(LONG).await, Summary::default());
-    assert!(!producer.push(Arc::new(Resource::new(Vec::new())), span(1)));
+    assert!(!producer.push(&Arc::new(Resource::new(Vec::new())), span(1)));
     let samples = registry
         .snapshot()
         .into_iter()
         .map(|sample| sample.to_string());
     let expected = "lanewire.exporter.spans.dropped{reason=shutdown}=1";
     assert!(samples.into_iter().any(|sample| sample == expected));
+}
+
+#[tokio::test]
+async fn the_oldest_give_way_where_that_is_wanted_and_are_counted() {
+    let gate = Gate::with(0);
+    let queue = QueueSettings {
+        max_bytes: 10 * span_bytes(),
+        when_full: WhenFull::DropOldest,
+    };
+    let registry = Registry::default();
+    let pipeline = Pipeline::start(Arc::clone(&gate), batches_of(2), queue, &registry);
+    let producer = pipeline.producer();
+    let resource = Arc::new(Resource::new(Vec::new()));
+    for id in 1..=15 {
+        assert!(producer.push(&resource, span(id)));
+    }
+    gate.open.add_permits(100);
+    let summary = pipeline.shutdown(LONG).await;
+    assert_eq!((summary.sent, summary.dropped), (9, 6));
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod error;
+pub mod lanes;
 mod node;
 mod print;
 mod read;
@@ -20,7 +21,9 @@ pub use node::Position;
 use schema::{
     baggage::Baggage,
     exporter::Exporter,
+    kubernetes::Kubernetes,
     limits::Limits,
+    placement::Placement,
     process::Process,
     services::Services,
     telemetry::Telemetry,
@@ -54,6 +57,10 @@ pub struct Config {
     pub baggage: Baggage,
     /// Names of services.
     pub services: Services,
+    /// Which unit, cell and lane processes belong to.
+    pub placement: Placement,
+    /// Where labels of pods come from.
+    pub kubernetes: Kubernetes,
     /// Where spans go.
     pub exporter: Exporter,
     /// What the agent says of itself.
@@ -74,6 +81,8 @@ impl Section for Config {
         v.section("capture", &mut self.capture);
         v.section("baggage", &mut self.baggage);
         v.section("services", &mut self.services);
+        v.section("placement", &mut self.placement);
+        v.section("kubernetes", &mut self.kubernetes);
         v.section("exporter", &mut self.exporter);
         v.section("telemetry", &mut self.telemetry);
         v.section("limits", &mut self.limits);

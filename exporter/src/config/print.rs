@@ -66,6 +66,28 @@ impl Visitor for Printer {
         });
     }
 
+    fn values(
+        &mut self,
+        key: &'static str,
+        values: &mut Vec<(String, Vec<String>)>,
+        _: Check<String>,
+    ) {
+        if values.is_empty() {
+            return self.line(&format!("{key}: {{}}"));
+        }
+        self.line(&format!("{key}:"));
+        self.below(|p| {
+            for (name, values) in values {
+                let texts: Vec<_> = values.iter().map(Value::to_text).collect();
+                let texts = match &texts[..] {
+                    [one] => one.clone(),
+                    several => format!("[{}]", several.join(", ")),
+                };
+                p.line(&format!("{}: {texts}", name.to_text()));
+            }
+        });
+    }
+
     fn section<S: Section>(&mut self, key: &'static str, section: &mut S) {
         self.line(&format!("{key}:"));
         self.below(|p| section.visit(p));

@@ -205,6 +205,28 @@ fn list<'n>(node: &'n Node, path: &str, of: &str, report: &mut Report) -> Vec<(&
     items
 }
 
+/// The entries of a mapping with free names, each with its path, leaving out the unset ones.
+fn free_names<'n>(
+    node: &'n Node,
+    path: &str,
+    report: &mut Report,
+) -> Vec<(&'n str, &'n Node, String)> {
+    let Kind::Map(entries) = &node.kind else {
+        let message = format!("{}; expected a mapping", node.kind.describe());
+        report.error(node.position, path, message);
+        return Vec::new();
+    };
+    let mut named = Vec::new();
+    for (name, key, value) in unique_keys(entries, path, report) {
+        let path = join(path, name);
+        report.positions.insert(path.clone(), key.position);
+        if !matches!(value.kind, Kind::Unset) {
+            named.push((name, value, path));
+        }
+    }
+    named
+}
+
 impl Visitor for Reader<'_, '_> {
     fn scalar<T: Value>(&mut self, key: &'static str, value: &mut T, check: Check<T>) {
         let Some((node, path)) = self.take(key) else {
@@ -235,21 +257,33 @@ impl Visitor for Reader<'_, '_> {
         let Some((node, path)) = self.take(key) else {
             return;
         };
-        let Kind::Map(entries) = &node.kind else {
-            let message = format!("{}; expected a mapping", node.kind.describe());
-            return self.report.error(node.position, &path, message);
-        };
         pairs.clear();
-        for (name, key, value) in unique_keys(entries, &path, self.report) {
-            self.report
-                .positions
-                .insert(join(&path, name), key.position);
-            if matches!(value.kind, Kind::Unset) {
-                continue;
-            }
-            if let Some(read) = read_scalar(value, &join(&path, name), check, self.report) {
+        for (name, value, path) in free_names(node, &path, self.report) {
+            if let Some(read) = read_scalar(value, &path, check, self.report) {
                 pairs.push((name.to_owned(), read));
             }
+        }
+    }
+
+    fn values(
+        &mut self,
+        key: &'static str,
+        values: &mut Vec<(String, Vec<String>)>,
+        check: Check<String>,
+    ) {
+        let Some((node, path)) = self.take(key) else {
+            return;
+        };
+        values.clear();
+        for (name, value, path) in free_names(node, &path, self.report) {
+            let items = match &value.kind {
+                Kind::List(_) => list(value, &path, &String::expected(), self.report),
+                _ => vec![(value, path)],
+            };
+            let texts = items
+                .into_iter()
+                .filter_map(|(item, path)| read_scalar(item, &path, check, self.report));
+            values.push((name.to_owned(), texts.collect()));
         }
     }
 

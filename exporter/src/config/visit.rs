@@ -34,6 +34,14 @@ pub(super) trait Visitor {
     /// A mapping from free names to scalars.
     fn pairs<T: Value>(&mut self, key: &'static str, pairs: &mut Vec<(String, T)>, check: Check<T>);
 
+    /// A mapping from free names to one text or a list of them; the check is for each of them.
+    fn values(
+        &mut self,
+        key: &'static str,
+        values: &mut Vec<(String, Vec<String>)>,
+        check: Check<String>,
+    );
+
     /// A section below this one.
     fn section<S: Section>(&mut self, key: &'static str, section: &mut S);
 

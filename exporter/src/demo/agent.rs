@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use super::{ResolvedSpan, Target};
 use crate::config::Config;
 use crate::config::schema::services::{Match, ServiceRule};
+use crate::kubernetes::Pods;
 use crate::otlp::{OtlpSettings, OtlpSink, Resource};
 use crate::output::{Resolved, Resources};
 use crate::pipeline::Pipeline;
@@ -50,10 +51,11 @@ impl Agent {
             .transpose()?;
         let producer = pipeline.as_ref().map(Pipeline::producer);
         let (keep, spans) = channel();
-        let output = Resolved::new(Resources::new(&config), move |resource, span| {
+        let resources = Resources::new(&config, Pods::default(), &registry);
+        let output = Resolved::new(resources, &registry, move |resource, span| {
             if let Some(producer) = &producer {
                 // What is dropped is told at the end.
-                let _ = producer.push(Arc::clone(&resource), span.clone());
+                let _ = producer.push(&resource, span.clone());
             }
             let service = service_name(&resource);
             // Nobody listens any more when the demo was interrupted.

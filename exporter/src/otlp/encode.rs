@@ -1,15 +1,17 @@
 //! Spans to the bytes of an `ExportTraceServiceRequest`.
 //!
-//! Lengths come before contents on the wire, so every span is measured first and then written; the
-//! measuring only adds up string lengths.
+//! Lengths come before contents on the wire: that of a span is filled in when it has been written,
+//! and those around it when the request leaves.
 
-use bytes::Bytes;
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use lanewire_mapping::span::{Link, Span, SpanKind, Status};
 
+use super::Resource;
 use super::attributes::{attributes_len, put_attributes};
-use super::buffers::Buffers;
 use super::wire::{PutField, field_len, fixed32_len, fixed64_len, varint_field_len};
-use crate::pipeline::Group;
+use crate::pipeline::Gather;
 
 /// The instrumentation scope of every span.
 pub const SCOPE_NAME: &str = "lanewire";
@@ -52,45 +54,110 @@ const LINK_BYTES: usize =
 const SCOPE_BYTES: usize = field_len(SCOPE_FIELD_NAME, SCOPE_NAME.len())
     + field_len(SCOPE_FIELD_VERSION, SCOPE_VERSION.len());
 
-/// Writes requests into buffers that it takes back as soon as they have been sent.
+/// Spans as the bytes that they leave as, by resource. A span is written once, when it is added.
 #[derive(Debug, Default)]
-pub struct Encoder {
-    buffers: Buffers,
-    span_lens: Vec<usize>,
+pub struct EncodedSpans {
+    groups: Vec<EncodedGroup>,
+    index: HashMap<Arc<Resource>, usize>,
+    /// The group of the span that came last: spans of a process come in rows.
+    last: usize,
+    spans: u64,
+    bytes: usize,
 }
 
-impl Encoder {
-    /// One `ExportTraceServiceRequest`, with one `ResourceSpans` for each group.
-    pub fn encode(&mut self, groups: &[Group]) -> Bytes {
-        let mut out = self.buffers.take();
-        for group in groups {
-            self.put_group(&mut out, group);
+#[derive(Debug)]
+struct EncodedGroup {
+    resource: Arc<Resource>,
+    /// The `spans` fields of its `ScopeSpans`, each with tag and length.
+    spans: Vec<u8>,
+}
+
+/// Room for a few dozen spans: what a service has in a batch of many.
+const GROUP_BYTES: usize = 16 << 10;
+/// What a group grows by when it is full: one that has more than a few dozen spans has many, and
+/// growing moves them.
+const GROWTH_BYTES: usize = 112 << 10;
+/// Less room than this is soon full: most spans are shorter.
+const SPAN_BYTES: usize = 1 << 10;
+/// Groups that are looked through for a resource before it is hashed.
+const NEAR_GROUPS: usize = 16;
+
+impl EncodedSpans {
+    /// The bytes of one `ExportTraceServiceRequest`, with one `ResourceSpans` for each resource.
+    pub fn request(&self) -> Vec<u8> {
+        let lengths: Vec<Lengths> = self.groups.iter().map(Lengths::of).collect();
+        let field = |lengths: &Lengths| field_len(REQUEST_RESOURCE_SPANS, lengths.resource_spans);
+        let mut out = Vec::with_capacity(lengths.iter().map(field).sum());
+        for (group, lengths) in self.groups.iter().zip(lengths) {
+            out.open(REQUEST_RESOURCE_SPANS, lengths.resource_spans);
+            out.extend_from_slice(group.resource.encoded());
+            out.open(RESOURCE_SPANS_SCOPE_SPANS, lengths.scope_spans);
+            out.open(SCOPE_SPANS_SCOPE, SCOPE_BYTES);
+            out.bytes_field(SCOPE_FIELD_NAME, SCOPE_NAME.as_bytes());
+            out.bytes_field(SCOPE_FIELD_VERSION, SCOPE_VERSION.as_bytes());
+            out.extend_from_slice(&group.spans);
         }
-        self.buffers.lend(out)
+        out
     }
 
-    fn put_group(&mut self, out: &mut Vec<u8>, group: &Group) {
-        self.span_lens.clear();
-        self.span_lens.extend(group.spans.iter().map(span_len));
-        let spans: usize = self
-            .span_lens
-            .iter()
-            .map(|len| field_len(SCOPE_SPANS_SPANS, *len))
-            .sum();
-        let scope_spans = field_len(SCOPE_SPANS_SCOPE, SCOPE_BYTES) + spans;
-        let resource = group.resource.encoded();
-        let resource_spans = resource.len() + field_len(RESOURCE_SPANS_SCOPE_SPANS, scope_spans);
+    fn group(&mut self, resource: &Arc<Resource>) -> &mut EncodedGroup {
+        let same = |group: &EncodedGroup| Arc::ptr_eq(&group.resource, resource);
+        if self.groups.get(self.last).is_some_and(same) {
+            return &mut self.groups[self.last];
+        }
+        if let Some(near) = self.groups.iter().take(NEAR_GROUPS).position(same) {
+            self.last = near;
+        } else {
+            let next = self.groups.len();
+            self.last = *self.index.entry(Arc::clone(resource)).or_insert(next);
+            if self.last == next {
+                self.groups.push(EncodedGroup {
+                    resource: Arc::clone(resource),
+                    spans: Vec::with_capacity(GROUP_BYTES),
+                });
+            }
+        }
+        &mut self.groups[self.last]
+    }
+}
 
-        out.reserve(field_len(REQUEST_RESOURCE_SPANS, resource_spans));
-        out.open(REQUEST_RESOURCE_SPANS, resource_spans);
-        out.extend_from_slice(resource);
-        out.open(RESOURCE_SPANS_SCOPE_SPANS, scope_spans);
-        out.open(SCOPE_SPANS_SCOPE, SCOPE_BYTES);
-        out.bytes_field(SCOPE_FIELD_NAME, SCOPE_NAME.as_bytes());
-        out.bytes_field(SCOPE_FIELD_VERSION, SCOPE_VERSION.as_bytes());
-        for (span, len) in group.spans.iter().zip(&self.span_lens) {
-            out.open(SCOPE_SPANS_SPANS, *len);
-            put_span(out, span);
+impl Gather for EncodedSpans {
+    fn add(&mut self, resource: &Arc<Resource>, span: Span) {
+        let out = &mut self.group(resource).spans;
+        let before = out.len();
+        if out.capacity() - before < SPAN_BYTES {
+            out.reserve(GROWTH_BYTES);
+        }
+        let opened = out.open_unknown(SCOPE_SPANS_SPANS);
+        put_span(out, &span);
+        out.close(opened);
+        let written = out.len() - before;
+        self.bytes += written;
+        self.spans += 1;
+    }
+
+    fn spans(&self) -> u64 {
+        self.spans
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+/// What the lengths in front of a group say.
+struct Lengths {
+    scope_spans: usize,
+    resource_spans: usize,
+}
+
+impl Lengths {
+    fn of(group: &EncodedGroup) -> Self {
+        let scope_spans = field_len(SCOPE_SPANS_SCOPE, SCOPE_BYTES) + group.spans.len();
+        let resource = group.resource.encoded().len();
+        Self {
+            scope_spans,
+            resource_spans: resource + field_len(RESOURCE_SPANS_SCOPE_SPANS, scope_spans),
         }
     }
 }

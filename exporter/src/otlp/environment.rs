@@ -8,7 +8,9 @@ use std::time::Duration;
 use http::HeaderMap;
 use percent_encoding::percent_decode_str;
 
-use super::settings::{Compression, Protocol, SettingsError, TlsFiles, header};
+use super::settings::{
+    Compression, NO_LIMIT, NamedFile, Protocol, Proxies, SettingsError, TlsSettings, header,
+};
 
 /// A variable for traces alone, and the one for all signals.
 struct Names {
@@ -30,6 +32,7 @@ const PROTOCOL: Names = names!("PROTOCOL");
 const HEADERS: Names = names!("HEADERS");
 const TIMEOUT: Names = names!("TIMEOUT");
 const COMPRESSION: Names = names!("COMPRESSION");
+const INSECURE: Names = names!("INSECURE");
 const CERTIFICATE: Names = names!("CERTIFICATE");
 const CLIENT_CERTIFICATE: Names = names!("CLIENT_CERTIFICATE");
 const CLIENT_KEY: Names = names!("CLIENT_KEY");
@@ -85,25 +88,43 @@ impl<'a> Environment<'a> {
         match value.as_str() {
             "none" => Ok(Some(Compression::None)),
             "gzip" => Ok(Some(Compression::Gzip)),
+            "zstd" => Ok(Some(Compression::Zstd)),
             _ => Err(SettingsError::Unknown {
                 origin,
                 value,
-                expected: "none or gzip",
+                expected: "none, gzip or zstd",
             }),
         }
     }
 
-    /// Milliseconds, as the specification has it.
+    /// The scheme of an endpoint that has none: TLS unless `..._INSECURE` says otherwise.
+    pub(super) fn scheme(&self) -> Result<&'static str, SettingsError> {
+        let Some((origin, value)) = self.either(&INSECURE) else {
+            return Ok("https");
+        };
+        match value.to_ascii_lowercase().as_str() {
+            "true" => Ok("http"),
+            "false" => Ok("https"),
+            _ => Err(SettingsError::Unknown {
+                origin,
+                value,
+                expected: "true or false",
+            }),
+        }
+    }
+
+    /// Milliseconds, as the specification has it, and 0 is no limit.
     pub(super) fn timeout(&self) -> Result<Option<Duration>, SettingsError> {
         let Some((origin, value)) = self.either(&TIMEOUT) else {
             return Ok(None);
         };
         match value.parse() {
-            Ok(millis) if millis > 0 => Ok(Some(Duration::from_millis(millis))),
+            Ok(0) => Ok(Some(NO_LIMIT)),
+            Ok(millis) => Ok(Some(Duration::from_millis(millis))),
             _ => Err(SettingsError::Unknown {
                 origin,
                 value,
-                expected: "a whole number of milliseconds, 1 or more",
+                expected: "a whole number of milliseconds, or 0 for no limit",
             }),
         }
     }
@@ -136,20 +157,36 @@ impl<'a> Environment<'a> {
             .collect()
     }
 
-    pub(super) fn tls(&self) -> Result<TlsFiles, SettingsError> {
-        let half = |present: &Names, missing: &Names| SettingsError::HalfIdentity {
-            present: present.general,
+    /// The certificate variables, under those files that `tls` has already.
+    pub(super) fn certificates(&self, mut tls: TlsSettings) -> Result<TlsSettings, SettingsError> {
+        let file = |names| {
+            let named = |(origin, path): (_, String)| NamedFile::new(origin, path);
+            self.either(names).map(named)
+        };
+        let half = |present: &NamedFile, missing: &Names| SettingsError::HalfIdentity {
+            present: present.origin,
             missing: missing.general,
         };
-        let identity = match (self.either(&CLIENT_CERTIFICATE), self.either(&CLIENT_KEY)) {
-            (Some((_, certificate)), Some((_, key))) => Some((certificate.into(), key.into())),
-            (None, None) => None,
-            (Some(_), None) => return Err(half(&CLIENT_CERTIFICATE, &CLIENT_KEY)),
-            (None, Some(_)) => return Err(half(&CLIENT_KEY, &CLIENT_CERTIFICATE)),
-        };
-        Ok(TlsFiles {
-            ca: self.either(&CERTIFICATE).map(|(_, path)| path.into()),
-            identity,
-        })
+        if tls.identity.is_none() {
+            tls.identity = match (file(&CLIENT_CERTIFICATE), file(&CLIENT_KEY)) {
+                (Some(certificate), Some(key)) => Some((certificate, key)),
+                (None, None) => None,
+                (Some(certificate), None) => return Err(half(&certificate, &CLIENT_KEY)),
+                (None, Some(key)) => return Err(half(&key, &CLIENT_CERTIFICATE)),
+            };
+        }
+        tls.ca = tls.ca.or_else(|| file(&CERTIFICATE));
+        Ok(tls)
+    }
+
+    /// The variables that name proxies. As with curl, lower case goes first.
+    pub(super) fn proxies(&self) -> Proxies {
+        let either = |lower, upper| self.get(lower).or_else(|| self.get(upper));
+        Proxies {
+            http: either("http_proxy", "HTTP_PROXY"),
+            https: either("https_proxy", "HTTPS_PROXY"),
+            all: either("all_proxy", "ALL_PROXY"),
+            none: either("no_proxy", "NO_PROXY").map_or_else(String::new, |(_, hosts)| hosts),
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
+use super::advice;
 use super::settings::RetrySettings;
 
 /// A request that was not accepted.
@@ -49,16 +50,10 @@ impl Failure {
         }
     }
 
-    /// The server's gRPC status, or the client library's.
+    /// The server's gRPC status.
     pub(crate) fn grpc(status: &Status) -> Self {
-        // A status of the client library itself stands for a broken connection and has the error
-        // as its source; one from the wire has none.
-        if let Some(error) = std::error::Error::source(status) {
-            return Self::connection("connection", error);
-        }
-        let wait = status
-            .get_details_retry_info()
-            .and_then(|info| info.retry_delay);
+        let info = status.get_details_retry_info();
+        let wait = info.as_ref().and_then(|info| info.retry_delay);
         let verdict = match status.code() {
             Code::Cancelled
             | Code::DeadlineExceeded
@@ -67,13 +62,18 @@ impl Failure {
             | Code::Unavailable
             | Code::DataLoss => Verdict::Retry(wait),
             // Without RetryInfo the server will never take it, e.g. since it is too long.
-            Code::ResourceExhausted if wait.is_some() => Verdict::Retry(wait),
+            Code::ResourceExhausted if info.is_some() => Verdict::Retry(wait),
             _ => Verdict::Drop,
         };
+        let name = code_name(status.code());
         Self {
             verdict,
-            reason: code_name(status.code()).into(),
-            message: format!("{}: {}", code_name(status.code()), status.message()),
+            reason: name.into(),
+            message: format!(
+                "{name}: {}{}",
+                status.message(),
+                advice::grpc(status.code())
+            ),
         }
     }
 
@@ -88,7 +88,7 @@ impl Failure {
         Self {
             verdict,
             reason: format!("http_{status}").into(),
-            message: format!("HTTP status {status}: {message}"),
+            message: format!("HTTP status {status}: {message}{}", advice::http(status)),
         }
     }
 }

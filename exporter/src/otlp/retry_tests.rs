@@ -37,6 +37,24 @@ fn retry_info_makes_exhausted_resources_retryable_and_sets_the_wait() {
 }
 
 #[test]
+fn retry_info_without_a_time_leaves_the_wait_to_the_back_off() {
+    let details = ErrorDetails::with_retry_info(None);
+    let status = Status::with_error_details(Code::ResourceExhausted, "busy", details);
+    assert_eq!(Failure::grpc(&status).verdict, Verdict::Retry(None));
+}
+
+#[test]
+fn what_is_refused_for_good_comes_with_advice() {
+    let refused = Failure::grpc(&Status::unauthenticated("no token"));
+    assert_eq!(
+        refused.message,
+        "UNAUTHENTICATED: no token; are the credentials in exporter.headers right?"
+    );
+    let refused = Failure::http(415, None, "unsupported");
+    assert!(refused.message.contains("exporter.compression"));
+}
+
+#[test]
 fn http_statuses_are_retried_as_the_specification_says() {
     for status in 300..600 {
         let again = matches!(status, 429 | 502 | 503 | 504);

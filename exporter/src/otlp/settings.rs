@@ -1,18 +1,20 @@
 //! Where and how to export: the configuration file and the environment brought together.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::Url;
 
+pub use super::connection::{KeepAlive, NamedFile, Proxies, TlsSettings};
+use super::endpoint::{Endpoint, Meaning};
 use super::environment::Environment;
+pub use super::spool::SpoolSettings;
 
 /// What the configuration file says. `None` leaves the word to the environment, and then to the
 /// default.
 #[derive(Clone, Debug, Default)]
 pub struct OtlpOptions {
-    /// A URL with scheme `http` or `https`. For HTTP `/v1/traces` is appended unless it is there.
+    /// A URL with scheme `http`, `https` or `unix`. For HTTP `/v1/traces` is appended unless it is
+    /// there.
     pub endpoint: Option<String>,
     /// gRPC or HTTP.
     pub protocol: Option<Protocol>,
@@ -22,12 +24,20 @@ pub struct OtlpOptions {
     pub timeout: Option<Duration>,
     /// How request bodies are compressed.
     pub compression: Option<Compression>,
+    /// Certificates; files that are not named leave the word to the environment.
+    pub tls: TlsSettings,
+    /// How it is found out that an HTTP/2 connection is dead.
+    pub keep_alive: KeepAlive,
+    /// Requests that are under way at a time. `None` is [`DEFAULT_IN_FLIGHT`].
+    pub max_in_flight: Option<usize>,
     /// The size of a request.
     pub batch: BatchSettings,
     /// What is kept while the endpoint is slow or away.
     pub queue: QueueSettings,
     /// How failed requests are sent again.
     pub retry: RetrySettings,
+    /// Where requests are kept on disk during outages, if they are.
+    pub spool: Option<SpoolSettings>,
 }
 
 /// How OTLP is carried.
@@ -46,8 +56,10 @@ pub enum Compression {
     /// Not at all: the cheapest on loopback.
     #[default]
     None,
-    /// gzip: every receiver takes it.
+    /// gzip at its fastest level: every receiver takes it.
     Gzip,
+    /// Zstandard at level 1: smaller than gzip at a fraction of its cost.
+    Zstd,
 }
 
 /// The size of a request: it leaves as soon as one limit is met.
@@ -75,15 +87,28 @@ impl Default for BatchSettings {
 /// What is kept while the endpoint is slow or away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueSettings {
-    /// Most bytes of spans, by their encoded length, those in flight included. What comes on top is
-    /// dropped and counted.
+    /// Most bytes of spans, by their encoded length, those in flight included. It can be exceeded by
+    /// one span.
     pub max_bytes: usize,
+    /// What gives way then, and is counted.
+    pub when_full: WhenFull,
+}
+
+/// What gives way where there is no room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenFull {
+    /// What comes is not taken.
+    #[default]
+    DropNewest,
+    /// The oldest goes, by the batch or file.
+    DropOldest,
 }
 
 impl Default for QueueSettings {
     fn default() -> Self {
         Self {
             max_bytes: 32 << 20,
+            when_full: WhenFull::default(),
         }
     }
 }
@@ -109,38 +134,35 @@ impl Default for RetrySettings {
     }
 }
 
-/// Certificate files for TLS (PEM).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// Certificate authorities to trust instead of the system's.
-    pub ca: Option<PathBuf>,
-    /// The client's certificate chain and key, for mutual TLS.
-    pub identity: Option<(PathBuf, PathBuf)>,
-}
-
 /// Where and how to export; every value checked.
 #[derive(Clone, Debug)]
 pub struct OtlpSettings {
-    /// For gRPC the server, for HTTP the full URL that traces are posted to.
-    pub endpoint: Url,
-    /// For gRPC the server, for HTTP the full URL that metrics are posted to.
-    pub metrics_endpoint: Url,
+    /// Where requests go.
+    pub endpoint: Endpoint,
     /// gRPC or HTTP.
     pub protocol: Protocol,
     /// Sent with every request.
     pub headers: HeaderMap,
-    /// How long one attempt may take.
+    /// How long one attempt may take; [`NO_LIMIT`] is for ever.
     pub timeout: Duration,
     /// How request bodies are compressed.
     pub compression: Compression,
-    /// Certificate files.
-    pub tls: TlsFiles,
+    /// Certificates.
+    pub tls: TlsSettings,
+    /// How it is found out that an HTTP/2 connection is dead.
+    pub keep_alive: KeepAlive,
+    /// Proxies. An endpoint on this host is reached without one.
+    pub proxies: Proxies,
+    /// Requests that are under way at a time.
+    pub max_in_flight: usize,
     /// The size of a request.
     pub batch: BatchSettings,
     /// What is kept while the endpoint is slow or away.
     pub queue: QueueSettings,
     /// How failed requests are sent again.
     pub retry: RetrySettings,
+    /// Where requests are kept on disk during outages, if they are.
+    pub spool: Option<SpoolSettings>,
 }
 
 /// What is wrong with the settings.
@@ -158,7 +180,7 @@ pub enum SettingsError {
     },
     /// A URL that OTLP is not spoken to.
     #[error(
-        "{origin}: `{value}` has the scheme `{scheme}`; OTLP is exported to http:// or https://"
+        "{origin}: `{value}` has the scheme `{scheme}`; OTLP is exported to http://, https:// or unix://"
     )]
     Scheme {
         /// The key or variable it came from.
@@ -167,6 +189,20 @@ pub enum SettingsError {
         value: String,
         /// Its scheme.
         scheme: String,
+    },
+    /// A URL with a password or user name in it.
+    #[error("{origin}: the URL has a user name in it; put credentials into a header")]
+    Credentials {
+        /// The key or variable it came from.
+        origin: &'static str,
+    },
+    /// A Unix socket without its path.
+    #[error("{origin}: `{value}` names no socket; write it like unix:///run/otelcol.sock")]
+    Socket {
+        /// The key or variable it came from.
+        origin: &'static str,
+        /// What was there.
+        value: String,
     },
     /// A value that is not one of those known.
     #[error("{origin}: `{value}` is not known; use {expected}")]
@@ -200,6 +236,11 @@ const FILE_ENDPOINT: &str = "exporter.endpoint";
 const FILE_HEADERS: &str = "exporter.headers";
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A request may take as long as it likes.
+pub const NO_LIMIT: Duration = Duration::MAX;
+/// One round trip must not bound the throughput, and a receiver should not see a crowd.
+pub const DEFAULT_IN_FLIGHT: usize = 4;
+
 impl OtlpSettings {
     /// Brings the configuration file and this process's environment together.
     pub fn resolve(options: &OtlpOptions) -> Result<Self, SettingsError> {
@@ -221,10 +262,8 @@ impl OtlpSettings {
             Some(protocol) => protocol,
             None => environment.protocol()?.unwrap_or_default(),
         };
-        let (endpoint, metrics_endpoint) = endpoints(options, &environment, protocol)?;
         Ok(Self {
-            endpoint,
-            metrics_endpoint,
+            endpoint: endpoint(options, &environment, protocol)?,
             protocol,
             headers: if options.headers.is_empty() {
                 environment.headers()?
@@ -239,81 +278,44 @@ impl OtlpSettings {
                 Some(compression) => compression,
                 None => environment.compression()?.unwrap_or_default(),
             },
-            tls: environment.tls()?,
+            tls: environment.certificates(options.tls.clone())?,
+            keep_alive: options.keep_alive,
+            proxies: environment.proxies(),
+            max_in_flight: options.max_in_flight.unwrap_or(DEFAULT_IN_FLIGHT).max(1),
             batch: options.batch,
             queue: options.queue,
             retry: options.retry,
+            spool: options.spool.clone(),
         })
     }
 }
 
-fn endpoints(
+fn endpoint(
     options: &OtlpOptions,
     environment: &Environment<'_>,
     protocol: Protocol,
-) -> Result<(Url, Url), SettingsError> {
-    let (origin, url, as_is) = if let Some(value) = &options.endpoint {
-        let url = parse_url(FILE_ENDPOINT, value)?;
-        let whole = url.path().trim_end_matches('/').ends_with("/v1/traces");
-        (FILE_ENDPOINT, url, whole)
+) -> Result<Endpoint, SettingsError> {
+    let default = match protocol {
+        Protocol::Grpc => "http://localhost:4317",
+        Protocol::HttpProtobuf => "http://localhost:4318",
+    };
+    let in_file = options.endpoint.clone().map(|value| (FILE_ENDPOINT, value));
+    let (origin, value, meaning) = if let Some((origin, value)) = in_file {
+        (origin, value, Meaning::Either)
     } else if let Some((origin, value)) = environment.traces_endpoint() {
-        (origin, parse_url(origin, &value)?, true)
+        (origin, value, Meaning::Whole)
     } else if let Some((origin, value)) = environment.endpoint() {
-        (origin, parse_url(origin, &value)?, false)
+        (origin, value, Meaning::Base)
     } else {
-        let default = match protocol {
-            Protocol::Grpc => "http://localhost:4317",
-            Protocol::HttpProtobuf => "http://localhost:4318",
-        };
-        ("the default", parse_url("the default", default)?, false)
+        ("the default", default.to_owned(), Meaning::Base)
     };
-    tracing::debug!(endpoint = %url, "endpoint taken from {origin}");
-    Ok(match protocol {
-        Protocol::Grpc => (url.clone(), url),
-        Protocol::HttpProtobuf if as_is => {
-            let base = url
-                .path()
-                .trim_end_matches('/')
-                .trim_end_matches("/v1/traces")
-                .to_owned();
-            let metrics = with_path(&url, &base, "/v1/metrics");
-            (url, metrics)
-        }
-        Protocol::HttpProtobuf => {
-            let base = url.path().trim_end_matches('/').to_owned();
-            (
-                with_path(&url, &base, "/v1/traces"),
-                with_path(&url, &base, "/v1/metrics"),
-            )
-        }
-    })
-}
-
-fn with_path(url: &Url, base: &str, signal: &str) -> Url {
-    let mut url = url.clone();
-    url.set_path(&format!("{base}{signal}"));
-    url
-}
-
-fn parse_url(origin: &'static str, value: &str) -> Result<Url, SettingsError> {
-    let not_a_url = |problem: &str| SettingsError::NotAUrl {
-        origin,
-        value: value.to_owned(),
-        problem: problem.to_owned(),
+    let scheme = match protocol {
+        Protocol::Grpc if origin != FILE_ENDPOINT => Some(environment.scheme()?),
+        Protocol::Grpc | Protocol::HttpProtobuf => None,
     };
-    // `localhost:4317` would be taken for a URL with the scheme `localhost`.
-    if !value.contains("://") {
-        return Err(not_a_url("it has no scheme"));
-    }
-    let url = Url::parse(value).map_err(|error| not_a_url(&error.to_string()))?;
-    match url.scheme() {
-        "http" | "https" => Ok(url),
-        scheme => Err(SettingsError::Scheme {
-            origin,
-            value: value.to_owned(),
-            scheme: scheme.to_owned(),
-        }),
-    }
+    let endpoint = Endpoint::parse(origin, &value, meaning, protocol, scheme)?;
+    tracing::debug!(%endpoint, "endpoint taken from {origin}");
+    Ok(endpoint)
 }
 
 fn file_headers(headers: &[(String, String)]) -> Result<HeaderMap, SettingsError> {

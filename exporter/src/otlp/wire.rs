@@ -2,7 +2,7 @@
 
 const VARINT: u32 = 0;
 const FIXED64: u32 = 1;
-const LEN: u32 = 2;
+pub(crate) const LEN: u32 = 2;
 const FIXED32: u32 = 5;
 
 /// Bytes that `value` takes as a varint: 1 to 10.
@@ -44,7 +44,20 @@ pub(crate) trait PutField {
     /// The start of a length-delimited field; `len` bytes of content have to follow.
     fn open(&mut self, field: u32, len: usize);
     fn bytes_field(&mut self, field: u32, value: &[u8]);
+    /// The start of a length-delimited field whose length is not known yet; see [`close`](Self::close).
+    fn open_unknown(&mut self, field: u32) -> Opened;
+    /// The end of a field that [`open_unknown`](Self::open_unknown) began.
+    fn close(&mut self, opened: Opened);
 }
+
+/// Where the content of a field begins that has no length yet.
+#[must_use]
+pub(crate) struct Opened {
+    content: usize,
+}
+
+/// Bytes that are left for a length: right for contents of 128 bytes to 16 KiB.
+const USUAL_LENGTH: usize = 2;
 
 impl PutField for Vec<u8> {
     #[inline]
@@ -85,12 +98,66 @@ impl PutField for Vec<u8> {
         self.open(field, value.len());
         self.extend_from_slice(value);
     }
+
+    #[inline]
+    fn open_unknown(&mut self, field: u32) -> Opened {
+        self.varint((field << 3 | LEN) as u64);
+        self.extend_from_slice(&[0; USUAL_LENGTH]);
+        Opened {
+            content: self.len(),
+        }
+    }
+
+    #[inline]
+    fn close(&mut self, opened: Opened) {
+        let content = opened.content;
+        let length = self.len() - content;
+        let mut varint = [0; 10];
+        let mut taken = 0;
+        let mut rest = length as u64;
+        loop {
+            varint[taken] = rest as u8 & 0x7f;
+            rest >>= 7;
+            taken += 1;
+            if rest == 0 {
+                break;
+            }
+            varint[taken - 1] |= 0x80;
+        }
+        let at = content - USUAL_LENGTH;
+        if taken != USUAL_LENGTH {
+            make_room(self, content, taken, length);
+        }
+        self[at..at + taken].copy_from_slice(&varint[..taken]);
+    }
+}
+
+/// Moves a content that its length of `taken` bytes does not fit in front of.
+#[cold]
+fn make_room(out: &mut Vec<u8>, content: usize, taken: usize, length: usize) {
+    let moved = content - USUAL_LENGTH + taken;
+    out.resize(out.len().max(moved + length), 0);
+    out.copy_within(content..content + length, moved);
+    out.truncate(moved + length);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_field_of_any_length_is_closed_as_if_its_length_had_been_known() {
+        for length in [0, 1, 127, 128, 16_383, 16_384, 70_000, 2_097_152] {
+            let content: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+            let (mut known, mut unknown) = (vec![9], vec![9]);
+            known.bytes_field(17, &content);
+            let opened = unknown.open_unknown(17);
+            unknown.extend_from_slice(&content);
+            unknown.close(opened);
+            assert!(known == unknown, "{length}");
+        }
+    }
 
     proptest! {
         #[test]

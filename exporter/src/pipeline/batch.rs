@@ -1,40 +1,61 @@
-//! Spans on their way to a sink, grouped by the service they belong to.
+//! Spans on their way to a sink.
 
 use std::collections::HashMap;
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use lanewire_mapping::span::Span;
 
 use crate::otlp::Resource;
+use crate::otlp::encode::span_len;
 
-/// The spans of one service.
+/// What spans are gathered in for a sink: its own form, made as they come.
+pub trait Gather: Debug + Default + Send + 'static {
+    /// Adds a span of this resource.
+    fn add(&mut self, resource: &Arc<Resource>, span: Span);
+
+    /// How many spans there are.
+    fn spans(&self) -> u64;
+
+    /// How many bytes they take of the queue's bound.
+    fn bytes(&self) -> usize;
+}
+
+/// The spans of one resource.
 #[derive(Debug)]
 pub struct Group {
-    /// The service.
+    /// The resource.
     pub resource: Arc<Resource>,
-    /// Its spans, in the order in which they were pushed.
+    /// Its spans, in the order in which they came.
     pub spans: Vec<Span>,
 }
 
-/// What is handed to a sink at a time. Every resource has one group.
+/// Spans as they are, grouped by resource: for sinks with a form of their own.
 #[derive(Debug, Default)]
-pub struct Batch {
+pub struct SpanGroups {
     groups: Vec<Group>,
     index: HashMap<Arc<Resource>, usize>,
     spans: u64,
     bytes: usize,
 }
 
-impl Batch {
-    /// Adds a span, `bytes` long when encoded.
-    pub fn add(&mut self, resource: Arc<Resource>, span: Span, bytes: usize) {
+impl SpanGroups {
+    /// The groups, to be taken apart. Every resource has one.
+    pub fn into_groups(self) -> Vec<Group> {
+        self.groups
+    }
+}
+
+impl Gather for SpanGroups {
+    fn add(&mut self, resource: &Arc<Resource>, span: Span) {
         self.spans += 1;
-        self.bytes += bytes;
+        // What it would be on the wire: in memory it is a few times that.
+        self.bytes += span_len(&span);
         let next = self.groups.len();
-        let at = *self.index.entry(Arc::clone(&resource)).or_insert(next);
+        let at = *self.index.entry(Arc::clone(resource)).or_insert(next);
         if at == next {
             self.groups.push(Group {
-                resource,
+                resource: Arc::clone(resource),
                 spans: vec![span],
             });
         } else {
@@ -42,23 +63,11 @@ impl Batch {
         }
     }
 
-    /// The groups.
-    pub fn groups(&self) -> &[Group] {
-        &self.groups
-    }
-
-    /// The groups, to be taken apart.
-    pub fn into_groups(self) -> Vec<Group> {
-        self.groups
-    }
-
-    /// How many spans there are.
-    pub fn spans(&self) -> u64 {
+    fn spans(&self) -> u64 {
         self.spans
     }
 
-    /// How many bytes of the queue they take.
-    pub fn bytes(&self) -> usize {
+    fn bytes(&self) -> usize {
         self.bytes
     }
 }

@@ -3,6 +3,7 @@
 mod batch;
 mod queue;
 mod sink;
+mod totals;
 mod worker;
 
 use std::sync::Arc;
@@ -13,42 +14,56 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-pub use batch::{Batch, Group};
-pub use sink::{DropReason, Exporting, Outcome, Sink};
+pub use batch::{Gather, Group, SpanGroups};
+pub use sink::{DropReason, Outcome, Sink};
+pub use totals::Summary;
 
 use self::queue::{Push, Queue};
+pub(crate) use self::totals::Totals;
 use self::worker::Worker;
 use crate::otlp::Resource;
-use crate::otlp::encode::span_len;
+use crate::otlp::encode::EncodedSpans;
 use crate::otlp::settings::{BatchSettings, QueueSettings};
 use crate::telemetry::{Counter, Registry};
 
-const DROPPED: &str = "lanewire.exporter.spans.dropped";
-
-/// The queue and the task that empties it.
+/// The queue and the task that empties it, for a sink that wants spans in the form `B`.
 #[derive(Debug)]
-pub struct Pipeline {
-    producer: Producer,
+pub struct Pipeline<B = EncodedSpans> {
+    producer: Producer<B>,
     closing: watch::Sender<Option<Instant>>,
     worker: JoinHandle<()>,
     totals: Arc<Totals>,
 }
 
 /// Where finished spans are handed in. Clones feed the same queue.
-#[derive(Clone, Debug)]
-pub struct Producer {
-    queue: Arc<Queue>,
+#[derive(Debug)]
+pub struct Producer<B = EncodedSpans> {
+    queue: Arc<Queue<B>>,
     full: Counter,
     late: Counter,
 }
 
-impl Producer {
-    /// Queues a span. Never waits: when the queue is full, or closed, the span is dropped and
-    /// counted, and `false` comes back.
-    pub fn push(&self, resource: Arc<Resource>, span: Span) -> bool {
-        let bytes = span_len(&span);
-        match self.queue.push(resource, span, bytes) {
+impl<B> Clone for Producer<B> {
+    fn clone(&self) -> Self {
+        Self {
+            queue: Arc::clone(&self.queue),
+            full: self.full.clone(),
+            late: self.late.clone(),
+        }
+    }
+}
+
+impl<B: Gather> Producer<B> {
+    /// Queues a span. Never waits: when the queue is full, the span or older ones are dropped, as
+    /// the settings say, and when it is closed, the span. What is dropped is counted, and if it is
+    /// this span, `false` comes back.
+    pub fn push(&self, resource: &Arc<Resource>, span: Span) -> bool {
+        match self.queue.push(resource, span) {
             Push::Queued => return true,
+            Push::Replaced(spans) => {
+                self.full.add(spans);
+                return true;
+            }
             Push::Full => self.full.add(1),
             Push::Closed => self.late.add(1),
         }
@@ -56,21 +71,10 @@ impl Producer {
     }
 }
 
-/// What became of all spans so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Taken by the sink's endpoint.
-    pub sent: u64,
-    /// Rejected by the endpoint in a partial success.
-    pub rejected: u64,
-    /// Dropped, for whatever reason.
-    pub dropped: u64,
-}
-
-impl Pipeline {
+impl<B: Gather> Pipeline<B> {
     /// Starts the task that empties the queue. Must be called inside a tokio runtime.
-    pub fn start(
-        sink: Arc<dyn Sink>,
+    pub fn start<S: Sink<Batch = B>>(
+        sink: Arc<S>,
         batch: BatchSettings,
         queue: QueueSettings,
         registry: &Registry,
@@ -93,7 +97,7 @@ impl Pipeline {
     }
 
     /// A handle to push spans with, from any thread.
-    pub fn producer(&self) -> Producer {
+    pub fn producer(&self) -> Producer<B> {
         self.producer.clone()
     }
 
@@ -103,7 +107,8 @@ impl Pipeline {
     }
 
     /// Delivers what is queued without waiting for full batches, and ends. What is not delivered
-    /// `within` that time is dropped and counted.
+    /// `within` that time is kept for the next start if the sink can do that, for which it has a few
+    /// seconds more; else it is dropped and counted.
     pub async fn shutdown(self, within: Duration) -> Summary {
         self.producer.queue.close();
         self.closing.send_replace(Some(Instant::now() + within));
@@ -118,58 +123,11 @@ impl Pipeline {
                 "spans dropped: not delivered within {within:?} at the end"
             );
         }
-        self.totals.summary()
-    }
-}
-
-/// The counters of outcomes.
-#[derive(Debug)]
-struct Totals {
-    registry: Registry,
-    sent: Counter,
-    rejected: Counter,
-}
-
-impl Totals {
-    fn new(registry: &Registry) -> Self {
-        Self {
-            registry: registry.clone(),
-            sent: registry.counter(
-                "lanewire.exporter.spans.sent",
-                "{span}",
-                "Spans taken by the endpoint.",
-                &[],
-            ),
-            rejected: registry.counter(
-                "lanewire.exporter.spans.rejected",
-                "{span}",
-                "Spans the endpoint rejected in a partial success.",
-                &[],
-            ),
+        let summary = self.totals.summary();
+        if summary.spooled > 0 {
+            let spans = summary.spooled;
+            tracing::info!(spans, "spans are left in the spool, for the next start");
         }
-    }
-
-    fn dropped(&self, reason: &DropReason) -> Counter {
-        let labels = [("reason", reason.name())];
-        self.registry
-            .counter(DROPPED, "{span}", "Spans dropped, by reason.", &labels)
-    }
-
-    fn count(&self, outcome: &Outcome) {
-        self.sent.add(outcome.delivered);
-        self.rejected.add(outcome.rejected);
-        if let Some((spans, reason)) = &outcome.dropped {
-            self.dropped(reason).add(*spans);
-        }
-    }
-
-    fn summary(&self) -> Summary {
-        let samples = self.registry.snapshot();
-        let dropped = samples.iter().filter(|sample| sample.name == DROPPED);
-        Summary {
-            sent: self.sent.get(),
-            rejected: self.rejected.get(),
-            dropped: dropped.map(|sample| sample.value).sum(),
-        }
+        summary
     }
 }

@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 use std::future::Future;
-use std::pin::Pin;
 
-use super::Batch;
+use super::Gather;
 
 /// Takes batches of spans, and says what became of them.
 ///
@@ -12,14 +11,35 @@ use super::Batch;
 /// retrying and in which form to keep it; the spans of a batch count against the queue's bound
 /// until its export ends.
 pub trait Sink: Send + Sync + 'static {
-    /// Delivers a batch. The future is dropped when the agent ends before it is done.
-    fn export(&self, batch: Batch) -> Exporting<'_>;
+    /// The form in which it wants spans.
+    type Batch: Gather;
+
+    /// Delivers a batch, or keeps it to deliver it later. The future is dropped when the agent ends
+    /// before it is done.
+    fn export(&self, batch: Self::Batch) -> impl Future<Output = Outcome> + Send;
+
+    /// How many exports may run at a time: one round trip must not bound the throughput, and a
+    /// receiver should not see a crowd. They may end in any order.
+    fn max_in_flight(&self) -> usize {
+        4
+    }
+
+    /// Everything has its outcome, and nothing will come any more: delivers what was kept, as far as
+    /// the receiver takes it now. Called once, unless time ran out before; the future is dropped when
+    /// it does.
+    fn close(&self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
+    /// The last call, after `close` or instead of it. A sink that can keep batches for the next start
+    /// says `true`: exports under way end soon then, and what is still queued is handed in. Otherwise
+    /// all that is dropped.
+    fn keep_rest(&self) -> impl Future<Output = bool> + Send {
+        std::future::ready(false)
+    }
 }
 
-/// The future of [`Sink::export`].
-pub type Exporting<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
-
-/// What became of a batch; the counts add up to its spans.
+/// What became of a batch; the counts add up to its spans, unless the sink keeps them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// Taken by the receiver.
@@ -37,6 +57,11 @@ impl Outcome {
             delivered: spans,
             ..Self::default()
         }
+    }
+
+    /// All of a batch is kept by the sink, which delivers and counts it later.
+    pub fn kept() -> Self {
+        Self::default()
     }
 
     /// All of a batch was dropped.
@@ -60,6 +85,10 @@ pub enum DropReason {
     Refused(Cow<'static, str>),
     /// The agent ended before they were delivered.
     Shutdown,
+    /// The spool had no room left.
+    SpoolFull,
+    /// The disk of the spool did not give them back.
+    SpoolDamaged,
 }
 
 impl DropReason {
@@ -70,6 +99,8 @@ impl DropReason {
             Self::RetryLimit => "retry_limit",
             Self::Refused(reason) => reason,
             Self::Shutdown => "shutdown",
+            Self::SpoolFull => "spool_full",
+            Self::SpoolDamaged => "spool_damaged",
         }
     }
 }

@@ -5,26 +5,25 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::queue::{Queue, Ready};
-use super::{Batch, Sink, Totals};
+use super::{Gather, Sink, Totals};
 
-/// Exports that run at a time: one round trip must not bound the throughput, and a receiver should
-/// not see a crowd.
-const IN_FLIGHT: usize = 4;
+/// How long a sink may take to keep what it did not deliver: the disk may hang.
+const KEEPING: Duration = Duration::from_secs(3);
 
-pub(super) struct Worker {
-    queue: Arc<Queue>,
-    sink: Arc<dyn Sink>,
+pub(super) struct Worker<S: Sink> {
+    queue: Arc<Queue<S::Batch>>,
+    sink: Arc<S>,
     delay: Duration,
     totals: Arc<Totals>,
 }
 
-impl Worker {
+impl<S: Sink> Worker<S> {
     pub(super) fn new(
-        queue: Arc<Queue>,
-        sink: Arc<dyn Sink>,
+        queue: Arc<Queue<S::Batch>>,
+        sink: Arc<S>,
         delay: Duration,
         totals: Arc<Totals>,
     ) -> Self {
@@ -36,8 +35,8 @@ impl Worker {
         }
     }
 
-    /// Runs until the queue is closed and empty, or until the time that `closing` names. When the
-    /// other end of `closing` goes away, nobody waits for the rest any more.
+    /// Runs until the queue is closed and empty, or until the time that `closing` names; then the
+    /// sink may keep the rest. When the other end of `closing` goes away, nobody waits for it.
     pub(super) async fn run(self, mut closing: watch::Receiver<Option<Instant>>) {
         let mut exports = JoinSet::new();
         let too_late = async {
@@ -48,17 +47,31 @@ impl Worker {
                 && let Some(deadline) = deadline
             {
                 sleep_until(deadline).await;
+                return true;
+            }
+            false
+        };
+        let delivered = async {
+            self.drain(&mut exports).await;
+            self.sink.close().await;
+            true
+        };
+        let in_order = tokio::select! {
+            in_order = delivered => in_order,
+            in_order = too_late => in_order,
+        };
+        let keeping = async {
+            if self.sink.keep_rest().await && in_order {
+                self.drain(&mut exports).await;
             }
         };
-        tokio::select! {
-            () = self.drain(&mut exports) => {}
-            () = too_late => {}
-        }
+        // What is left then is counted as dropped.
+        let _ = timeout(KEEPING, keeping).await;
         exports.shutdown().await;
     }
 
     async fn drain(&self, exports: &mut JoinSet<()>) {
-        let slots = Arc::new(Semaphore::new(IN_FLIGHT));
+        let slots = Arc::new(Semaphore::new(self.sink.max_in_flight().max(1)));
         // The slot comes first: while all are taken, spans gather and the next batch is fuller.
         while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
             while exports.try_join_next().is_some() {}
@@ -78,7 +91,7 @@ impl Worker {
         while exports.join_next().await.is_some() {}
     }
 
-    async fn next_batch(&self) -> Option<Batch> {
+    async fn next_batch(&self) -> Option<S::Batch> {
         let mut due = false;
         loop {
             match self.queue.take(due) {

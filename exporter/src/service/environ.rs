@@ -1,5 +1,16 @@
 //! A process's environment, and the `OTEL_RESOURCE_ATTRIBUTES` in it.
 
+use crate::config::schema::placement::is_key;
+
+/// The variables by which joylive-agent is told where its instance is.
+const JOYLIVE: [(&str, &str); 5] = [
+    ("APPLICATION_LOCATION_LIVESPACE_ID", "x-live-space-id"),
+    ("APPLICATION_LOCATION_UNIT", "x-live-unit"),
+    ("APPLICATION_LOCATION_CELL", "x-live-cell"),
+    ("APPLICATION_LOCATION_LANESPACE_ID", "x-lane-space-id"),
+    ("APPLICATION_LOCATION_LANE", "x-lane-code"),
+];
+
 /// The variables of `/proc/PID/environ`, as the process was started with them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Environ(Vec<(String, String)>);
@@ -29,14 +40,21 @@ impl Environ {
             .unwrap_or_default()
     }
 
-    /// The process's own place among units, cells and lanes: `X_LIVE_UNIT=u1` is `x-live-unit=u1`.
+    /// The process's own place among units, cells and lanes: `X_LIVE_UNIT=u1` is `x-live-unit=u1`,
+    /// and so is joylive-agent's variable for it.
     pub fn placement(&self) -> impl Iterator<Item = (String, &str)> {
-        self.0.iter().filter_map(|(name, value)| {
-            let placed = name.starts_with("X_LIVE_") || name.starts_with("X_LANE_");
-            // A user's account is nobody's place.
-            let wanted = placed && name != "X_LIVE_UID" && !value.is_empty();
-            wanted.then(|| (name.to_ascii_lowercase().replace('_', "-"), value.as_str()))
-        })
+        let by_name = self.0.iter().filter_map(|(name, value)| {
+            let named = name.starts_with("X_LIVE_") || name.starts_with("X_LANE_");
+            if !named || value.is_empty() {
+                return None;
+            }
+            let key = name.to_ascii_lowercase().replace('_', "-");
+            is_key(&key).then_some((key, value.as_str()))
+        });
+        let of_joylive = JOYLIVE
+            .iter()
+            .filter_map(|(name, key)| Some(((*key).to_owned(), self.get(name)?)));
+        by_name.chain(of_joylive)
     }
 }
 

@@ -1,12 +1,19 @@
 //! The attributes of a process's resource.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 use lanewire_mapping::span::{Key, Value};
 use uuid::Uuid;
 
-use super::{host::Host, process::Process, rules::first_match};
-use crate::config::schema::services::ServiceRule;
+use super::{
+    host::Host,
+    placement::Places,
+    process::{Incarnation, Process},
+    resolver::Sources,
+    rules::first_match,
+};
+use crate::kubernetes::Pod;
 
 /// The namespace of `service.instance.id`, from the semantic conventions for services.
 const INSTANCES: Uuid = Uuid::from_u128(0x4d63009a_8d0f_11ee_aad7_4c796ed8e320);
@@ -29,6 +36,24 @@ impl Attributes {
         }
     }
 
+    fn add_pod(&mut self, pod: &Pod) {
+        self.add("k8s.pod.name", pod.name.clone());
+        self.add("k8s.namespace.name", pod.namespace.clone());
+        self.add("k8s.node.name", pod.node.clone());
+        if let Some((kind, name)) = &pod.owner {
+            let kinds = [
+                ("deployment", "k8s.deployment.name"),
+                ("replicaset", "k8s.replicaset.name"),
+                ("statefulset", "k8s.statefulset.name"),
+                ("daemonset", "k8s.daemonset.name"),
+                ("job", "k8s.job.name"),
+            ];
+            if let Some((_, key)) = kinds.iter().find(|(known, _)| known == kind) {
+                self.add(*key, name.clone());
+            }
+        }
+    }
+
     fn add_agent(&mut self, host: &Host) {
         self.add("host.id", host.id.clone());
         self.add("host.name", host.name.clone());
@@ -40,14 +65,12 @@ impl Attributes {
 }
 
 /// The resource of a process that is there.
-pub(super) fn of_process(
-    process: &Process,
-    host: &Host,
-    rules: &[ServiceRule],
-) -> Vec<(Key, Value)> {
+pub(super) fn of_process(process: &Process, sources: &Sources) -> Vec<(Key, Value)> {
+    let host = &sources.host;
     let own = process.environ.resource_attributes();
+    let places = Places::of(process, &sources.placement, &own);
     let mut attributes = Attributes::default();
-    match first_match(rules, process) {
+    match first_match(&sources.services, process) {
         Some(rule) => {
             attributes.add("service.name", rule.name.clone());
             attributes.add("service.namespace", rule.namespace.clone());
@@ -55,9 +78,10 @@ pub(super) fn of_process(
         None => attributes.add("service.name", service_name(process, &own)),
     }
     attributes.add_value("process.pid".into(), Value::Int(process.pid.into()));
-    for (key, value) in own {
-        // These are of the SDK inside the process, and these spans are not from it.
-        if !key.starts_with("telemetry.") {
+    let of_pod = process.pod.pod().map(|pod| pod.resource.clone());
+    for (key, value) in own.into_iter().chain(of_pod.unwrap_or_default()) {
+        // The first are of the SDK inside the process, and these spans are not from it.
+        if !key.starts_with("telemetry.") && !places.knows(&key) {
             attributes.add(key, value);
         }
     }
@@ -83,8 +107,11 @@ pub(super) fn of_process(
             .to_owned(),
     );
     attributes.add("k8s.pod.uid", process.cgroups.pod_uid().unwrap_or_default());
-    for (key, value) in process.environ.placement() {
-        attributes.add(key, value.to_owned());
+    if let Some(pod) = process.pod.pod() {
+        attributes.add_pod(pod);
+    }
+    for (key, value) in places.into_attributes() {
+        attributes.add(key, value);
     }
     attributes.add_agent(host);
     attributes.0
@@ -100,6 +127,21 @@ pub(super) fn of_departed(pid: u32, comm: &str, host: &Host) -> Vec<(Key, Value)
     attributes.0
 }
 
+/// What tells this agent from those on other hosts, whose metrics have the same names and labels.
+pub fn of_agent(host: &Host) -> Vec<(&'static str, String)> {
+    let pid = std::process::id();
+    let started = Incarnation::read(Path::new("/proc"), pid).map_or(0, |found| found.started);
+    let attributes = [
+        ("service.instance.id", instance_id(host, pid, started)),
+        ("host.id", host.id.clone()),
+        ("host.name", host.name.clone()),
+    ];
+    let given = attributes
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty());
+    given.collect()
+}
+
 /// The first that gives a name.
 fn service_name(process: &Process, own: &[(String, String)]) -> String {
     let environ = &process.environ;
@@ -111,10 +153,25 @@ fn service_name(process: &Process, own: &[(String, String)]) -> String {
     let name = environ
         .get("OTEL_SERVICE_NAME")
         .or_else(|| attribute().filter(|name| !name.is_empty()))
+        .or_else(|| process.pod.pod().and_then(name_of_pod))
         .or_else(|| process.cgroups.container_name())
         .or_else(|| process.cgroups.systemd_unit())
         .or_else(|| environ.get("X_LIVE_APPLICATION"));
     name.map_or_else(|| unknown(&process.executable), str::to_owned)
+}
+
+/// The name that a pod gives, in the order of the semantic conventions.
+fn name_of_pod(pod: &Pod) -> Option<&str> {
+    let said = pod.resource.iter().find(|(key, _)| key == "service.name");
+    let label = |key: &str| pod.labels.get(key).map(String::as_str);
+    let names = [
+        said.map(|(_, name)| name.as_str()),
+        label("app.kubernetes.io/instance"),
+        label("app.kubernetes.io/name"),
+        pod.owner.as_ref().map(|(_, name)| name.as_str()),
+        Some(&*pod.name),
+    ];
+    names.into_iter().flatten().find(|name| !name.is_empty())
 }
 
 /// The fallback of the resource conventions.

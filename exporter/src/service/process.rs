@@ -1,11 +1,14 @@
 //! One process, as `/proc` shows it.
 
 use std::{
+    cell::OnceCell,
+    collections::HashMap,
     fs,
     path::{Path, PathBuf},
 };
 
 use super::{cgroup::Cgroups, environ::Environ};
+use crate::kubernetes::Lookup;
 
 /// What tells one process from the next with its pid, and from itself before an `execve`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +47,11 @@ pub(super) struct Process {
     pub command_line: String,
     pub environ: Environ,
     pub cgroups: Cgroups,
+    /// Its pod, as far as it is known.
+    pub pod: Lookup,
     directory: PathBuf,
+    /// The ports it listens on: read when they are first asked for.
+    ports: OnceCell<Vec<u16>>,
 }
 
 impl Process {
@@ -63,27 +70,34 @@ impl Process {
             command_line: command_line.trim_end_matches('\0').replace('\0', " "),
             environ: Environ::parse(&bytes("environ")),
             cgroups: Cgroups::parse(&text("cgroup")),
+            pod: Lookup::None,
             directory,
+            ports: OnceCell::new(),
         }
     }
 
     /// Whether it holds a TCP socket that listens on the port.
     pub fn listens_on(&self, port: u16) -> bool {
-        let sockets: Vec<PathBuf> = ["net/tcp", "net/tcp6"]
+        self.ports.get_or_init(|| self.read_ports()).contains(&port)
+    }
+
+    fn read_ports(&self) -> Vec<u16> {
+        let listeners: HashMap<PathBuf, u16> = ["net/tcp", "net/tcp6"]
             .iter()
             .filter_map(|name| fs::read_to_string(self.directory.join(name)).ok())
-            .flat_map(|table| listeners(&table, port))
-            .map(|inode| format!("socket:[{inode}]").into())
+            .flat_map(|table| listeners(&table))
+            .map(|(inode, port)| (format!("socket:[{inode}]").into(), port))
             .collect();
-        if sockets.is_empty() {
-            return false;
+        if listeners.is_empty() {
+            return Vec::new();
         }
         let Ok(files) = fs::read_dir(self.directory.join("fd")) else {
-            return false;
+            return Vec::new();
         };
         files
             .flatten()
-            .any(|file| fs::read_link(file.path()).is_ok_and(|to| sockets.contains(&to)))
+            .filter_map(|file| listeners.get(&fs::read_link(file.path()).ok()?).copied())
+            .collect()
     }
 }
 
@@ -110,14 +124,17 @@ fn executable(exe: &Path, command_line: &str, comm: &str) -> String {
     }
 }
 
-/// The inodes of the sockets in a `/proc/net/tcp` table that listen on the port.
-fn listeners(table: &str, port: u16) -> Vec<u64> {
+/// The inodes and ports of the sockets in a `/proc/net/tcp` table that listen.
+fn listeners(table: &str) -> Vec<(u64, u16)> {
     const LISTEN: &str = "0A";
     let lines = table.lines().skip(1).filter_map(|line| {
         let fields: Vec<&str> = line.split_ascii_whitespace().collect();
         let (_, local_port) = fields.get(1)?.rsplit_once(':')?;
-        let here = u16::from_str_radix(local_port, 16).ok()? == port && *fields.get(3)? == LISTEN;
-        here.then(|| fields.get(9)?.parse().ok()).flatten()
+        if *fields.get(3)? != LISTEN {
+            return None;
+        }
+        let inode = fields.get(9)?.parse().ok()?;
+        Some((inode, u16::from_str_radix(local_port, 16).ok()?))
     });
     lines.collect()
 }

@@ -2,7 +2,7 @@
 
 use std::{
     num::NonZeroUsize,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -15,7 +15,8 @@ use super::{
     identity,
     process::{Incarnation, Process},
 };
-use crate::config::schema::services::ServiceRule;
+use crate::config::schema::{placement::Placement, services::ServiceRule};
+use crate::kubernetes::{Lookup, Pods};
 
 /// How long an answer is given without a look at `/proc`. Pids are handed out in turn, so that none
 /// comes again within this time.
@@ -24,14 +25,27 @@ const TRUSTED: Duration = Duration::from_secs(1);
 /// What makes a resource of its attributes.
 type Make<R> = Box<dyn Fn(Vec<(Key, Value)>) -> R + Send>;
 
+/// What resources are made from, beside the processes themselves.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// The host that the processes run on.
+    pub host: Host,
+    /// Rules for names.
+    pub services: Vec<ServiceRule>,
+    /// Rules for units, cells and lanes.
+    pub placement: Placement,
+    /// The pods of the node.
+    pub pods: Pods,
+}
+
 /// Finds the resources of processes.
 ///
 /// A resource is kept beyond the end of its process, until its place is needed or its pid comes
-/// again: spans arrive after what they tell of.
+/// again: spans arrive after what they tell of. It is made anew when the process's pod becomes known
+/// or changes.
 pub struct Resolver<R> {
     proc: PathBuf,
-    host: Host,
-    rules: Vec<ServiceRule>,
+    sources: Sources,
     make: Make<R>,
     known: LruCache<u32, Known<R>>,
 }
@@ -41,6 +55,18 @@ struct Known<R> {
     incarnation: Option<Incarnation>,
     checked: Instant,
     resource: Arc<R>,
+    pod: KnownPod,
+}
+
+/// What a resource has of the process's pod.
+#[derive(Default)]
+struct KnownPod {
+    uid: Option<String>,
+    lookup: Lookup,
+    /// The pods' version with which it was looked up.
+    version: u64,
+    /// The process, while its pod is not known: it may have gone when that comes.
+    process: Option<Box<Process>>,
 }
 
 impl<R> Resolver<R> {
@@ -48,16 +74,14 @@ impl<R> Resolver<R> {
     /// `capacity` of them; `make` turns attributes into a resource, once for each process.
     pub fn new(
         proc: impl Into<PathBuf>,
-        host: Host,
-        rules: Vec<ServiceRule>,
+        sources: Sources,
         capacity: NonZeroUsize,
         make: impl Fn(Vec<(Key, Value)>) -> R + Send + 'static,
     ) -> Self {
         let known = LruCache::new(capacity);
         Self {
             proc: proc.into(),
-            host,
-            rules,
+            sources,
             make: Box::new(make),
             known,
         }
@@ -66,30 +90,85 @@ impl<R> Resolver<R> {
     /// The resource of a process. `comm` is the kernel's name for it, for one that has gone.
     pub fn resolve(&mut self, pid: u32, comm: &str, now: Instant) -> Arc<R> {
         if let Some(known) = self.known.get_mut(&pid) {
-            if now.saturating_duration_since(known.checked) < TRUSTED {
-                return known.resource.clone();
-            }
-            let incarnation = Incarnation::read(&self.proc, pid);
-            if incarnation.is_none() || incarnation == known.incarnation {
-                known.checked = now;
+            let trusted = now.saturating_duration_since(known.checked) < TRUSTED;
+            let same = trusted || {
+                let incarnation = Incarnation::read(&self.proc, pid);
+                incarnation.is_none() || incarnation == known.incarnation
+            };
+            if same {
+                if !trusted {
+                    known.checked = now;
+                }
+                if known.pod.version != self.sources.pods.version() {
+                    known.look_again(pid, &self.proc, &self.sources, &self.make);
+                }
                 return known.resource.clone();
             }
         }
         let incarnation = Incarnation::read(&self.proc, pid);
+        let mut pod = KnownPod::default();
         let attributes = match &incarnation {
             Some(incarnation) => {
                 let process = Process::read(&self.proc, pid, incarnation);
-                identity::of_process(&process, &self.host, &self.rules)
+                let process = pod.look_up(process, &self.sources.pods);
+                let attributes = identity::of_process(&process, &self.sources);
+                pod.keep(process);
+                attributes
             }
-            None => identity::of_departed(pid, comm, &self.host),
+            None => identity::of_departed(pid, comm, &self.sources.host),
         };
         let resource = Arc::new((self.make)(attributes));
         let known = Known {
             incarnation,
             checked: now,
             resource: resource.clone(),
+            pod,
         };
         self.known.put(pid, known);
         resource
+    }
+
+    /// Whether the resource that a process has now lacks what its pod would say.
+    pub fn lacks_pod(&self, pid: u32) -> bool {
+        let known = self.known.peek(&pid);
+        known.is_some_and(|known| known.pod.lookup == Lookup::Unknown)
+    }
+}
+
+impl<R> Known<R> {
+    fn look_again(&mut self, pid: u32, proc: &Path, sources: &Sources, make: &Make<R>) {
+        self.pod.version = sources.pods.version();
+        let lookup = sources.pods.find(self.pod.uid.as_deref());
+        // A pod that is no longer there was what it was.
+        if lookup == self.pod.lookup || !matches!(lookup, Lookup::Known(_)) {
+            return;
+        }
+        let read_again = || {
+            let incarnation = self.incarnation.as_ref()?;
+            let there = Incarnation::read(proc, pid).as_ref() == Some(incarnation);
+            there.then(|| Process::read(proc, pid, incarnation))
+        };
+        let kept = self.pod.process.take().map(|process| *process);
+        if let Some(mut process) = kept.or_else(read_again) {
+            process.pod = lookup.clone();
+            self.resource = Arc::new(make(identity::of_process(&process, sources)));
+        }
+        self.pod.lookup = lookup;
+    }
+}
+
+impl KnownPod {
+    fn look_up(&mut self, mut process: Process, pods: &Pods) -> Process {
+        self.version = pods.version();
+        self.uid = process.cgroups.pod_uid();
+        self.lookup = pods.find(self.uid.as_deref());
+        process.pod = self.lookup.clone();
+        process
+    }
+
+    fn keep(&mut self, process: Process) {
+        if self.lookup == Lookup::Unknown {
+            self.process = Some(Box::new(process));
+        }
     }
 }

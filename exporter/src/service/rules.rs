@@ -1,4 +1,4 @@
-//! The rules of `services.rules`.
+//! Which processes a rule of `services.rules` or `placement.rules` is for.
 
 use super::process::Process;
 use crate::config::schema::services::{Match, ServiceRule};
@@ -12,7 +12,7 @@ pub(super) fn first_match<'r>(
 }
 
 /// Whether all that is given matches; what costs most comes last.
-fn matches(wanted: &Match, process: &Process) -> bool {
+pub(super) fn matches(wanted: &Match, process: &Process) -> bool {
     let executable = &wanted.executable;
     (executable.is_empty() || *executable == process.executable || *executable == process.comm)
         && (wanted.command_line.is_empty() || glob(&wanted.command_line, &process.command_line))
@@ -21,6 +21,12 @@ fn matches(wanted: &Match, process: &Process) -> bool {
             process
                 .environ
                 .get(name)
+                .is_some_and(|value| glob(pattern, value))
+        })
+        && wanted.labels.iter().all(|(name, pattern)| {
+            let labels = process.pod.pod().map(|pod| &pod.labels);
+            labels
+                .and_then(|labels| labels.get(name))
                 .is_some_and(|value| glob(pattern, value))
         })
         && (wanted.port == 0 || process.listens_on(wanted.port))

@@ -10,15 +10,16 @@ use std::{
 use lanewire_mapping::span::{Key, Value};
 use tempfile::TempDir;
 
-use super::{Host, Resolver};
+use super::{Host, Resolver, Sources};
 use crate::config::Config;
+use crate::kubernetes::Pods;
 
-const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+pub(super) const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-struct FakeProc(TempDir);
+pub(super) struct FakeProc(TempDir);
 
 impl FakeProc {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(TempDir::new().unwrap())
     }
 
@@ -26,7 +27,7 @@ impl FakeProc {
         self.0.path()
     }
 
-    fn add(
+    pub fn add(
         &self,
         pid: u32,
         started: u64,
@@ -47,7 +48,7 @@ impl FakeProc {
         symlink(exe, directory.join("exe")).unwrap();
     }
 
-    fn listen(&self, pid: u32, port: u16) {
+    pub fn listen(&self, pid: u32, port: u16) {
         let directory = self.path().join(pid.to_string());
         fs::create_dir_all(directory.join("net")).unwrap();
         fs::create_dir_all(directory.join("fd")).unwrap();
@@ -56,23 +57,28 @@ impl FakeProc {
         symlink("socket:[77]", directory.join("fd/3")).unwrap();
     }
 
-    fn remove(&self, pid: u32) {
+    pub fn remove(&self, pid: u32) {
         let _ = fs::remove_dir_all(self.path().join(pid.to_string()));
     }
 
-    fn resolver(&self, config: &str) -> Resolver<Vec<(Key, Value)>> {
-        let rules = Config::parse("test", config, |_| None)
-            .unwrap()
-            .services
-            .rules;
-        let host = Host {
-            id: "h1".into(),
-            name: "host-1".into(),
+    pub fn resolver(&self, config: &str) -> Resolver<Vec<(Key, Value)>> {
+        self.resolver_with(config, Pods::default())
+    }
+
+    pub fn resolver_with(&self, config: &str, pods: Pods) -> Resolver<Vec<(Key, Value)>> {
+        let config = Config::parse("test", config, |_| None).unwrap();
+        let sources = Sources {
+            host: Host {
+                id: "h1".into(),
+                name: "host-1".into(),
+            },
+            services: config.services.rules,
+            placement: config.placement,
+            pods,
         };
         Resolver::new(
             self.path(),
-            host,
-            rules,
+            sources,
             NonZeroUsize::new(2).unwrap(),
             |attributes| attributes,
         )
@@ -84,14 +90,14 @@ impl FakeProc {
     }
 }
 
-fn get<'a>(attributes: &'a [(Key, Value)], key: &str) -> Option<&'a str> {
+pub(super) fn get<'a>(attributes: &'a [(Key, Value)], key: &str) -> Option<&'a str> {
     attributes.iter().find_map(|(other, value)| match value {
         Value::Str(text) if other == key => Some(text.as_ref()),
         _ => None,
     })
 }
 
-fn name(attributes: &[(Key, Value)]) -> &str {
+pub(super) fn name(attributes: &[(Key, Value)]) -> &str {
     get(attributes, "service.name").unwrap()
 }
 

@@ -14,8 +14,9 @@ use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use tokio::runtime::Handle;
 
 use super::Registry;
+use crate::otlp::compress::Compressor;
 use crate::otlp::settings::Compression;
-use crate::otlp::{OtlpSettings, OtlpSink, Transport};
+use crate::otlp::{Client, HttpTransport, OtlpSettings, OtlpSink};
 
 /// Why the agent's own metrics can't be exported.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +53,7 @@ impl SelfTelemetry {
         registry: &Registry,
         resource: impl IntoIterator<Item = KeyValue>,
     ) -> Result<Self, TelemetryError> {
-        let endpoint = settings.metrics_endpoint.to_string();
+        let endpoint = settings.endpoint.metrics().to_string();
         let exporter = exporter(settings, sink)
             .map_err(|source| TelemetryError::Exporter { endpoint, source })?;
         let resource = Resource::builder()
@@ -87,51 +88,60 @@ fn exporter(
     settings: &OtlpSettings,
     sink: &OtlpSink,
 ) -> Result<MetricExporter, opentelemetry_otlp::ExporterBuildError> {
-    let gzip = settings.compression == Compression::Gzip;
-    match sink.transport() {
-        Transport::Grpc(grpc) => {
-            let mut builder = MetricExporter::builder()
+    match sink.client() {
+        Client::Grpc(grpc) => {
+            let builder = MetricExporter::builder()
                 .with_tonic()
                 .with_channel(grpc.channel())
                 .with_metadata(grpc.metadata())
                 .with_timeout(settings.timeout);
-            if gzip {
-                builder = builder.with_compression(opentelemetry_otlp::Compression::Gzip);
+            match settings.compression {
+                Compression::None => builder,
+                Compression::Gzip => {
+                    builder.with_compression(opentelemetry_otlp::Compression::Gzip)
+                }
+                Compression::Zstd => {
+                    builder.with_compression(opentelemetry_otlp::Compression::Zstd)
+                }
             }
-            builder.build()
+            .build()
         }
-        Transport::Http(http) => {
+        Client::Http(http) => {
             let client = OnRuntime {
-                client: http.client(),
+                http: HttpTransport::clone(http),
+                compressor: Compressor::new(settings.compression),
                 runtime: Handle::current(),
             };
-            let mut builder = MetricExporter::builder()
+            MetricExporter::builder()
                 .with_http()
                 .with_http_client(client)
                 .with_headers(HashMap::new())
-                .with_endpoint(settings.metrics_endpoint.as_str())
-                .with_timeout(settings.timeout);
-            if gzip {
-                builder = builder.with_compression(opentelemetry_otlp::Compression::Gzip);
-            }
-            builder.build()
+                .with_endpoint(settings.endpoint.metrics().as_str())
+                .with_timeout(settings.timeout)
+                .build()
         }
     }
 }
 
-/// Carries requests from the SDK's thread, which has no reactor, to the runtime.
+/// Carries requests from the SDK's thread, which has no reactor, to the runtime, and over the
+/// connections of the spans.
 #[derive(Debug)]
 struct OnRuntime {
-    client: reqwest::Client,
+    http: HttpTransport,
+    compressor: Compressor,
     runtime: Handle,
 }
 
 #[async_trait]
 impl HttpClient for OnRuntime {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        let client = self.client.clone();
-        self.runtime
-            .spawn(async move { client.send_bytes(request).await })
-            .await?
+        let (head, body) = request.into_parts();
+        let body = self.compressor.compress(body)?;
+        let http = self.http.clone();
+        let answer = self
+            .runtime
+            .spawn(async move { http.post(head.uri, body).await })
+            .await?;
+        answer.map_err(|failure| failure.message.into())
     }
 }

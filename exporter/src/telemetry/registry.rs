@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Meter, ObservableCounter, ObservableGauge};
 
-type Labels = Vec<(&'static str, String)>;
+pub(super) type Labels = Vec<(&'static str, String)>;
 type Series = Arc<Mutex<BTreeMap<Labels, Arc<AtomicU64>>>>;
 
 /// All counters and gauges of the agent. Clones share them.
@@ -32,10 +32,20 @@ struct Family {
     series: Series,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+/// What kind of number a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
     Counter,
     Gauge,
+}
+
+/// A metric and all its numbers, at one moment.
+pub(super) struct Metric {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) unit: &'static str,
+    pub(super) description: &'static str,
+    pub(super) series: Vec<(Labels, u64)>,
 }
 
 /// A number that only grows.
@@ -128,19 +138,31 @@ impl Registry {
 
     /// Every number there is, by name and labels.
     pub fn snapshot(&self) -> Vec<Sample> {
-        let inner = self.inner();
-        let mut samples = Vec::new();
-        for (name, family) in &inner.families {
-            for (labels, value) in lock(&family.series).iter() {
-                let value = value.load(Ordering::Relaxed);
-                samples.push(Sample {
-                    name,
-                    labels: labels.clone(),
-                    value,
-                });
-            }
-        }
-        samples
+        let samples = |metric: Metric| {
+            let name = metric.name;
+            let series = metric.series.into_iter();
+            series.map(move |(labels, value)| Sample {
+                name,
+                labels,
+                value,
+            })
+        };
+        self.metrics().into_iter().flat_map(samples).collect()
+    }
+
+    /// The same by metric, in the order of their names.
+    pub(super) fn metrics(&self) -> Vec<Metric> {
+        let metric = |(name, family): (&&'static str, &Family)| Metric {
+            name,
+            kind: family.kind,
+            unit: family.unit,
+            description: family.description,
+            series: lock(&family.series)
+                .iter()
+                .map(|(labels, value)| (labels.clone(), value.load(Ordering::Relaxed)))
+                .collect(),
+        };
+        self.inner().families.iter().map(metric).collect()
     }
 
     /// From now on everything here, and everything registered later, is observed through the meter.

@@ -53,6 +53,7 @@ fn exchange(e: &raw::ExchangeRecord) -> Exchange {
         first_tid: e.first_tid,
         last_tid: e.last_tid,
         reads_requests: e.reads_requests != 0,
+        trusted: e.trusted != 0,
         comm: text(&e.comm),
         arrived: e.arrived,
         start: e.start,
@@ -92,6 +93,8 @@ fn head(h: &raw::HeadRecord, bytes: &[u8]) -> Head {
         },
         server_port: h.server_port,
         time: h.time,
+        trusted: h.trusted != 0,
+        offset: h.offset.into(),
         bytes: bytes.to_vec(),
     }
 }

@@ -59,10 +59,20 @@ impl Metrics {
                 .counter(
                     "lanewire.propagation.discarded",
                     "1",
-                    "Propagated context that was not read, by reason",
+                    "Propagated context that was not taken over, by reason",
                     &[("reason", reason)],
                 )
                 .set_total(total);
+        }
+        for (state, tuples) in context.tuples() {
+            self.registry
+                .gauge(
+                    "lanewire.baggage.tuples",
+                    "{tuple}",
+                    "Values of unit and lane that an index stands for, by how they are known",
+                    &[("state", state)],
+                )
+                .set(tuples);
         }
         self.registry
             .counter(

@@ -17,6 +17,7 @@ use anyhow::{Context, anyhow, bail};
 use lanewire_kernel::{Agent, Record, Settings, preflight};
 use lanewire_mapping::assemble::{Assembler, Limits};
 use lanewire_mapping::map::MapOptions;
+use lanewire_mapping::propagation::IndexCollision;
 use lanewire_mapping::span::Span;
 
 use crate::telemetry::Registry;
@@ -140,6 +141,7 @@ fn run(
                 housekeeping = Instant::now();
                 work.assembler.set_clock_offset(clock::offset());
                 metrics.update(work.assembler.counters(), &*context, work.malformed)?;
+                tell(context.collisions());
             }
             drop(work);
             std::thread::sleep(POLL);
@@ -157,6 +159,16 @@ fn run(
     work.hand_out();
     metrics.update(work.assembler.counters(), &*context, work.malformed)?;
     Ok(())
+}
+
+fn tell(collisions: Vec<IndexCollision>) {
+    for collision in collisions {
+        let shown = match collision.configured {
+            true => "where only the index arrives, spans show the former",
+            false => "where only the index arrives, spans show neither",
+        };
+        tracing::warn!("{collision}: {shown}; pin one of them in baggage.tuples, on every host");
+    }
 }
 
 impl<O: Output> Work<O> {

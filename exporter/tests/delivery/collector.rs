@@ -1,100 +1,100 @@
-//! A real OpenTelemetry Collector, where one can be had: its binary is named by
-//! `LANEWIRE_OTELCOL`, or `otelcol` or `otelcol-contrib` on the `PATH`.
+//! A real OpenTelemetry Collector, where one can be had.
 
-use std::io::Write;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
-use lanewire::otlp::settings::{Compression, Protocol};
-use lanewire::pipeline::Summary;
+use lanewire::otlp::OtlpOptions;
 use lanewire::telemetry::SelfTelemetry;
-use tokio::net::TcpListener;
-use tokio::process::{Child, Command};
+use tempfile::TempDir;
 
+use super::certificates::{Authority, named, write};
+use super::programs::{self, Program, free_port};
 use super::script::eventually;
 use super::shop::{LONG, Shop, options};
+use super::ways::{COMPRESSIONS, PROTOCOLS, all_sent};
+use lanewire::otlp::settings::Protocol;
 
+/// A collector that is reached in each way, and its clients' files.
 struct Collector {
-    process: Child,
-    directory: PathBuf,
-    grpc: u16,
-    http: u16,
+    _program: Program,
+    directory: TempDir,
+    plain: [u16; 2],
+    secure: [u16; 2],
 }
 
-impl Drop for Collector {
-    fn drop(&mut self) {
-        let _ = self.process.start_kill();
-        let _ = std::fs::remove_dir_all(&self.directory);
-    }
-}
-
-fn binary() -> Option<PathBuf> {
-    if let Some(path) = std::env::var_os("LANEWIRE_OTELCOL") {
-        return Some(path.into());
-    }
-    let path = std::env::var_os("PATH")?;
-    let names = ["otelcol", "otelcol-contrib"];
-    let places = std::env::split_paths(&path);
-    let mut all = places.flat_map(|place| names.map(|name| place.join(name)));
-    all.find(|candidate| candidate.is_file())
-}
-
-async fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    listener.local_addr().expect("an address").port()
+fn path(directory: &TempDir, name: &str) -> PathBuf {
+    directory.path().join(name)
 }
 
 async fn start(binary: &Path) -> Collector {
-    assert!(
-        binary.is_file(),
-        "LANEWIRE_OTELCOL names no file: {}",
-        binary.display()
+    let directory = tempfile::tempdir().expect("a directory");
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let (server, client) = (servers.identity(&["127.0.0.1"]), clients.identity(&[]));
+    for (name, contents) in [
+        ("servers.pem", servers.pem()),
+        ("clients.pem", clients.pem()),
+        ("server.pem", server.certificate.pem()),
+        ("server.key", server.key.serialize_pem()),
+        ("client.pem", client.certificate.pem()),
+        ("client.key", client.key.serialize_pem()),
+    ] {
+        write(directory.path(), name, &contents);
+    }
+    let plain = [free_port().await, free_port().await];
+    let secure = [free_port().await, free_port().await];
+    let at = |name: &str| path(&directory, name).display().to_string();
+    let tls = format!(
+        "tls: {{cert_file: '{}', key_file: '{}', client_ca_file: '{}'}}",
+        at("server.pem"),
+        at("server.key"),
+        at("clients.pem"),
     );
-    let (grpc, http) = (free_port().await, free_port().await);
-    let directory = std::env::temp_dir().join(format!("lanewire-otlp-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).expect("a directory");
-    let out = |name: &str| directory.join(name).display().to_string();
     let config = format!(
         "receivers:
   otlp:
     protocols:
-      grpc: {{endpoint: '127.0.0.1:{grpc}'}}
-      http: {{endpoint: '127.0.0.1:{http}'}}
+      grpc: {{endpoint: '127.0.0.1:{}'}}
+      http: {{endpoint: '127.0.0.1:{}'}}
+  otlp/secure:
+    protocols:
+      grpc: {{endpoint: '127.0.0.1:{}', {tls}}}
+      http: {{endpoint: '127.0.0.1:{}', {tls}}}
+  otlp/socket:
+    protocols:
+      grpc: {{endpoint: '{}', transport: unix}}
 exporters:
   file/traces: {{path: '{}', flush_interval: 50ms}}
   file/metrics: {{path: '{}', flush_interval: 50ms}}
 service:
   telemetry: {{metrics: {{level: none}}}}
   pipelines:
-    traces: {{receivers: [otlp], exporters: [file/traces]}}
-    metrics: {{receivers: [otlp], exporters: [file/metrics]}}
+    traces: {{receivers: [otlp, otlp/secure, otlp/socket], exporters: [file/traces]}}
+    metrics: {{receivers: [otlp, otlp/secure, otlp/socket], exporters: [file/metrics]}}
 ",
-        out("traces.jsonl"),
-        out("metrics.jsonl"),
+        plain[0],
+        plain[1],
+        secure[0],
+        secure[1],
+        at("grpc.sock"),
+        at("traces.jsonl"),
+        at("metrics.jsonl"),
     );
-    let path = directory.join("config.yaml");
-    let mut file = std::fs::File::create(&path).expect("a configuration");
-    file.write_all(config.as_bytes()).expect("a configuration");
-    let process = Command::new(binary)
-        .arg("--config")
-        .arg(&path)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(std::fs::File::create(directory.join("log")).expect("a log"))
-        .kill_on_drop(true)
-        .spawn()
-        .expect("the collector starts");
+    let config = write(directory.path(), "config.yaml", &config);
     Collector {
-        process,
+        _program: Program::start(
+            binary,
+            &["--config".as_ref(), config.as_os_str()],
+            &path(&directory, "log"),
+        ),
         directory,
-        grpc,
-        http,
+        plain,
+        secure,
     }
 }
 
 impl Collector {
     fn lines(&self, name: &str) -> Vec<serde_json::Value> {
-        let text = std::fs::read_to_string(self.directory.join(name)).unwrap_or_default();
+        let text = std::fs::read_to_string(path(&self.directory, name)).unwrap_or_default();
         text.lines()
             .filter_map(|line| serde_json::from_str(line).ok())
             .collect()
@@ -109,25 +109,43 @@ impl Collector {
         let scopes = resources.flat_map(|resource| each(&resource, "scopeSpans"));
         scopes.flat_map(|scope| each(&scope, "spans")).collect()
     }
+
+    /// Every way in: by each protocol with each compression, with TLS and without, and the socket.
+    fn ways(&self) -> Vec<OtlpOptions> {
+        let mut ways = Vec::new();
+        let at = |name| named(&path(&self.directory, name));
+        for (protocol, plain, secure) in [
+            (PROTOCOLS[0], self.plain[0], self.secure[0]),
+            (PROTOCOLS[1], self.plain[1], self.secure[1]),
+        ] {
+            for compression in COMPRESSIONS {
+                for (scheme, port) in [("http", plain), ("https", secure)] {
+                    let mut options = options(protocol, &format!("{scheme}://127.0.0.1:{port}"));
+                    options.compression = Some(compression);
+                    options.tls.ca = Some(at("servers.pem"));
+                    options.tls.identity = Some((at("client.pem"), at("client.key")));
+                    ways.push(options);
+                }
+            }
+        }
+        let socket = path(&self.directory, "grpc.sock");
+        let socket = format!("unix://{}", socket.display());
+        ways.push(options(Protocol::Grpc, &socket));
+        ways
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_real_collector_takes_spans_and_metrics_both_ways() {
-    let Some(binary) = binary() else {
-        // Not `eprintln!`, which the test harness hides when a test passes.
-        let skipped: &[u8] = b"SKIPPED: no real collector; name one in LANEWIRE_OTELCOL, \
-            or put otelcol on the PATH\n";
-        std::io::stderr().write_all(skipped).expect("stderr");
+async fn a_real_collector_takes_spans_and_metrics_in_every_way() {
+    let Some(binary) = programs::collector() else {
         return;
     };
     let collector = start(&binary).await;
-    let grpc = (Protocol::Grpc, collector.grpc, Compression::Gzip);
-    let http = (Protocol::HttpProtobuf, collector.http, Compression::None);
-    for (first, (protocol, port, compression)) in [(1u64, grpc), (1001, http)] {
+    let ways = collector.ways();
+    for (way, options) in ways.iter().enumerate() {
         // The collector may still be starting: that is what retrying is for.
-        let mut options = options(protocol, &format!("http://127.0.0.1:{port}"));
-        options.compression = Some(compression);
-        let shop = Shop::open(&options);
+        let shop = Shop::open(options);
+        let first = way as u64 * 1000 + 1;
         shop.push("front", first..first + 500);
         shop.push("stock", first + 500..first + 1000);
         let (settings, sink, registry) = (
@@ -135,13 +153,7 @@ async fn a_real_collector_takes_spans_and_metrics_both_ways() {
             shop.sink.clone(),
             shop.registry.clone(),
         );
-        assert_eq!(
-            shop.close().await,
-            Summary {
-                sent: 1000,
-                ..Summary::default()
-            }
-        );
+        assert_eq!(shop.close().await, all_sent(1000), "{options:?}");
         let telemetry = SelfTelemetry::start(&settings, &sink, LONG, &registry, []);
         telemetry
             .expect("telemetry")
@@ -149,23 +161,22 @@ async fn a_real_collector_takes_spans_and_metrics_both_ways() {
             .await
             .expect("a last export");
     }
+    let expected = ways.len() * 1000;
     eventually("all spans in the collector's file", || {
-        collector.spans().len() >= 2000
+        collector.spans().len() >= expected
     })
     .await;
     eventually("metrics in the collector's file", || {
-        collector.lines("metrics.jsonl").len() >= 2
+        collector.lines("metrics.jsonl").len() >= ways.len()
     })
     .await;
 
     let spans = collector.spans();
-    let mut ids: Vec<_> = spans
+    let ids: BTreeSet<_> = spans
         .iter()
         .map(|span| span["spanId"].to_string())
         .collect();
-    ids.sort_unstable();
-    ids.dedup();
-    assert_eq!((spans.len(), ids.len()), (2000, 2000));
+    assert_eq!((spans.len(), ids.len()), (expected, expected));
     assert!(
         spans
             .iter()

@@ -1,9 +1,25 @@
 //! Spans through the pipeline to real servers on loopback that fail on demand.
 
+mod adapter;
+mod certificates;
 mod collector;
+mod connection;
+mod flight;
+mod gate;
+#[path = "../generated/mod.rs"]
+mod generated;
 mod grpc;
 mod http;
+mod jaeger;
+mod log;
+mod programs;
+mod proxy;
 mod received;
+mod rotel;
 mod script;
+mod server;
 mod shop;
+mod spool;
 mod telemetry;
+mod tls;
+mod ways;

@@ -17,6 +17,15 @@ impl Received {
         self.requests.lock().unwrap().push(request);
     }
 
+    /// All of it, request after request.
+    pub fn resource_spans(&self) -> Vec<opentelemetry_proto::tonic::trace::v1::ResourceSpans> {
+        let requests = self.requests.lock().unwrap();
+        let requests = requests.iter().cloned();
+        requests
+            .flat_map(|request| request.resource_spans)
+            .collect()
+    }
+
     /// The `service.name` of every `ResourceSpans` of every request.
     pub fn services(&self) -> Vec<Vec<String>> {
         let requests = self.requests.lock().unwrap();
@@ -39,16 +48,21 @@ impl Received {
 
     /// The span ids, sorted: a lost span is missing, one sent twice is there twice.
     pub fn span_ids(&self) -> Vec<u64> {
+        let mut ids = self.in_order();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// The same as they came.
+    pub fn in_order(&self) -> Vec<u64> {
         let requests = self.requests.lock().unwrap();
-        let mut ids: Vec<_> = requests
+        requests
             .iter()
             .flat_map(|request| &request.resource_spans)
             .flat_map(|resource| &resource.scope_spans)
             .flat_map(|scope| &scope.spans)
             .map(|span| u64::from_be_bytes(span.span_id.as_slice().try_into().expect("8 bytes")))
-            .collect();
-        ids.sort_unstable();
-        ids
+            .collect()
     }
 
     pub fn header(&self, name: &str) -> Option<String> {

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::gate::Gate;
 use super::received::Received;
 
 /// Answers given in turn; when they run out, everything is taken.
@@ -11,6 +12,7 @@ use super::received::Received;
 pub struct Script<A> {
     answers: Arc<Mutex<VecDeque<A>>>,
     pub received: Received,
+    pub gate: Gate,
 }
 
 impl<A> Script<A> {
@@ -18,6 +20,7 @@ impl<A> Script<A> {
         Self {
             answers: Arc::new(Mutex::new(answers.into_iter().collect())),
             received: Received::default(),
+            gate: Gate::default(),
         }
     }
 

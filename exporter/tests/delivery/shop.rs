@@ -9,6 +9,8 @@ use lanewire::pipeline::{Pipeline, Producer, Summary};
 use lanewire::telemetry::Registry;
 use lanewire_mapping::span::{Span, SpanKind, Status, Value};
 
+use super::script::eventually;
+
 /// Long enough for every test, so that only a broken one waits for it.
 pub const LONG: Duration = Duration::from_secs(30);
 
@@ -40,7 +42,16 @@ pub fn options(protocol: Protocol, endpoint: &str) -> OtlpOptions {
 
 impl Shop {
     pub fn open(options: &OtlpOptions) -> Self {
-        let settings = OtlpSettings::resolve_with(options, &|_| None).expect("good settings");
+        Self::open_in(options, &[])
+    }
+
+    /// With environment variables.
+    pub fn open_in(options: &OtlpOptions, variables: &[(&str, String)]) -> Self {
+        let settings = OtlpSettings::resolve_with(options, &|name| {
+            let found = variables.iter().find(|(variable, _)| *variable == name);
+            found.map(|(_, value)| value.clone())
+        });
+        let settings = settings.expect("good settings");
         let registry = Registry::default();
         let sink = Arc::new(OtlpSink::new(&settings, &registry).expect("a sink"));
         let pipeline = Pipeline::start(
@@ -61,10 +72,7 @@ impl Shop {
     pub fn push(&self, service: &str, ids: impl IntoIterator<Item = u64>) {
         let resource = service_resource(service);
         for id in ids {
-            assert!(
-                self.producer.push(Arc::clone(&resource), span(id)),
-                "no room for {id}"
-            );
+            assert!(self.producer.push(&resource, span(id)), "no room for {id}");
         }
     }
 
@@ -76,6 +84,15 @@ impl Shop {
             (name == sample).then(|| value.parse().ok())?
         });
         found.next()
+    }
+
+    /// Waits for an attempt that failed, and is made again.
+    pub async fn trouble(&self) {
+        let before = self.counted("lanewire.exporter.retries");
+        eventually("an attempt again", || {
+            self.counted("lanewire.exporter.retries") > before
+        })
+        .await;
     }
 
     pub async fn close(self) -> Summary {

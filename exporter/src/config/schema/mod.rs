@@ -2,7 +2,9 @@
 
 pub mod baggage;
 pub mod exporter;
+pub mod kubernetes;
 pub mod limits;
+pub mod placement;
 pub mod process;
 pub mod services;
 pub mod telemetry;

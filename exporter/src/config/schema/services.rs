@@ -37,6 +37,8 @@ pub struct Match {
     pub environment: Vec<(String, String)>,
     /// A glob for the cgroup's path; empty is any.
     pub cgroup: String,
+    /// Globs for labels of the process's pod, which must all be there and match.
+    pub labels: Vec<(String, String)>,
 }
 
 /// An item of `services.peers`.
@@ -79,6 +81,7 @@ impl Section for Match {
         v.scalar("port", &mut self.port, any);
         v.pairs("environment", &mut self.environment, any);
         v.scalar("cgroup", &mut self.cgroup, any);
+        v.pairs("labels", &mut self.labels, any);
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the agent says of itself.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
@@ -14,8 +15,25 @@ use super::{
 pub struct Telemetry {
     /// The agent's own metrics.
     pub metrics: Metrics,
+    /// Pages about the agent itself.
+    pub status: Status,
     /// The log's level, or directives such as `info,lanewire::config=debug`; `RUST_LOG` goes first.
     pub log: String,
+}
+
+/// `telemetry.status`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Status {
+    /// Where `/metrics`, `/healthz` and `/readyz` are served; empty: nowhere.
+    pub listen: String,
+}
+
+impl Default for Status {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:9464".into(),
+        }
+    }
 }
 
 /// `telemetry.metrics`.
@@ -34,6 +52,7 @@ impl Default for Telemetry {
                 enabled: true,
                 interval: Duration::from_secs(60),
             },
+            status: Status::default(),
             log: "info".into(),
         }
     }
@@ -58,7 +77,22 @@ fn log(directives: &String) -> Result<(), String> {
 impl Section for Telemetry {
     fn visit<V: Visitor>(&mut self, v: &mut V) {
         v.section("metrics", &mut self.metrics);
+        v.section("status", &mut self.status);
         v.scalar("log", &mut self.log, log);
+    }
+}
+
+impl Section for Status {
+    fn visit<V: Visitor>(&mut self, v: &mut V) {
+        v.scalar("listen", &mut self.listen, |listen| {
+            let address: Result<SocketAddr, _> = listen.parse();
+            match listen.is_empty() || address.is_ok() {
+                true => Ok(()),
+                false => Err(format!(
+                    "{listen:?}; expected an address and a port, such as 127.0.0.1:9464 or [::1]:9464, or nothing"
+                )),
+            }
+        });
     }
 }
 

@@ -171,7 +171,7 @@ impl Default for Thread {
 }
 
 /// Keys become header names: RFC 9110 section 5.6.2 says which characters they have.
-fn token(text: &String) -> Result<(), String> {
+pub(super) fn token(text: &str) -> Result<(), String> {
     let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     match text.bytes().find(|b| !is_token(*b)) {
         None if text.is_empty() => Err("an empty key; expected a header's name".into()),
@@ -182,7 +182,7 @@ fn token(text: &String) -> Result<(), String> {
     }
 }
 
-fn header_prefix(text: &String) -> Result<(), String> {
+fn header_prefix(text: &str) -> Result<(), String> {
     prefix(text).and_then(|()| token(text))
 }
 
@@ -209,8 +209,8 @@ impl Section for Transmission {
     fn visit<V: Visitor>(&mut self, v: &mut V) {
         v.scalar("type", &mut self.format, any);
         v.scalar("autoDetect", &mut self.auto_detect, any);
-        v.scalars("keys", &mut self.keys, token);
-        v.scalars("prefixes", &mut self.prefixes, header_prefix);
+        v.scalars("keys", &mut self.keys, |text| token(text));
+        v.scalars("prefixes", &mut self.prefixes, |text| header_prefix(text));
         v.scalar("compat", &mut self.compat, any);
         v.section("thread", &mut self.thread);
     }

@@ -1,21 +1,29 @@
-//! OTLP/gRPC: unary calls with requests that are already encoded.
+//! OTLP/gRPC: unary calls with requests that are encoded, and compressed, already.
 
+use std::future::poll_fn;
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes};
-use http::uri::PathAndQuery;
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue, TE};
+use http::{HeaderMap, Method, Request, StatusCode, Uri, Version};
+use http_body_util::Full;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
-use prost::Message;
-use tonic::client::Grpc;
-use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use prost::Message as _;
+use tonic::body::Body;
+use tonic::client::GrpcService;
+use tonic::codec::{CompressionEncoding, DecodeBuf, Decoder, Streaming};
 use tonic::metadata::MetadataMap;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
-use tonic::{Extensions, Request, Status};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
 
-use super::tls::{TlsMaterial, use_ring};
+use super::answer::{Answer, MAX_BODY};
+use super::connect::Connector;
+use super::frame::Message;
+use super::proxy::{Carries, uri};
 use super::{Accepted, TransportError};
 use crate::otlp::retry::Failure;
-use crate::otlp::settings::{Compression, OtlpSettings};
+use crate::otlp::settings::{NO_LIMIT, OtlpSettings};
+use crate::telemetry::Registry;
 
 const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 
@@ -23,30 +31,39 @@ const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Expor
 pub(crate) struct GrpcTransport {
     channel: Channel,
     metadata: MetadataMap,
+    headers: HeaderMap,
     timeout: Duration,
-    gzip: bool,
+    compressed: bool,
 }
 
 impl GrpcTransport {
-    pub(super) fn new(settings: &OtlpSettings) -> Result<Self, TransportError> {
+    pub(super) fn new(
+        settings: &OtlpSettings,
+        encoding: Option<&'static str>,
+        registry: &Registry,
+    ) -> Result<Self, TransportError> {
         let name = settings.endpoint.to_string();
         let set_up = |source| TransportError::Grpc {
             endpoint: name.clone(),
             source,
         };
-        let mut endpoint = Endpoint::from_shared(name.clone())
-            .map_err(set_up)?
-            .connect_timeout(settings.timeout)
+        // The connector does TLS, so that certificates can change: the channel must not. What the
+        // server sees as scheme and authority is the origin.
+        let endpoint = Endpoint::from_static("http://localhost")
+            .origin(uri(&settings.endpoint)?)
             .user_agent(crate::otlp::USER_AGENT)
-            .map_err(set_up)?;
-        if settings.endpoint.scheme() == "https" {
-            endpoint = endpoint.tls_config(tls(settings)?).map_err(set_up)?;
-        }
+            .map_err(set_up)?
+            .http2_keep_alive_interval(settings.keep_alive.interval)
+            .keep_alive_timeout(settings.keep_alive.timeout)
+            // Servers take pings of idle connections amiss, and close them.
+            .keep_alive_while_idle(false);
+        let connector = Connector::new(settings, Carries::Http2, registry)?;
         Ok(Self {
-            channel: endpoint.connect_lazy(),
+            channel: endpoint.connect_with_connector_lazy(connector),
             metadata: MetadataMap::from_headers(settings.headers.clone()),
+            headers: headers(settings, encoding),
             timeout: settings.timeout,
-            gzip: settings.compression == Compression::Gzip,
+            compressed: encoding.is_some(),
         })
     }
 
@@ -60,83 +77,168 @@ impl GrpcTransport {
 
     pub(super) async fn send(&self, body: Bytes) -> Result<Accepted, Failure> {
         match tokio::time::timeout(self.timeout, self.call(body)).await {
-            Ok(Ok(response)) => Ok(response.into()),
-            Ok(Err(status)) => Err(Failure::grpc(&status)),
+            Ok(answer) => answer,
             Err(_) => Err(Failure::timeout(self.timeout)),
         }
     }
 
-    async fn call(&self, body: Bytes) -> Result<ExportTraceServiceResponse, Status> {
-        let mut client = Grpc::new(self.channel.clone());
-        if self.gzip {
-            client = client
-                .send_compressed(CompressionEncoding::Gzip)
-                .accept_compressed(CompressionEncoding::Gzip);
+    // tonic's own client would copy the request, and compress it at each attempt.
+    async fn call(&self, body: Bytes) -> Result<Accepted, Failure> {
+        let too_long = |_| Failure::grpc(&Status::resource_exhausted("more than 4 GiB"));
+        let message = Message::new(body, self.compressed).map_err(too_long)?;
+        let mut request = Request::new(Body::new(message));
+        *request.method_mut() = Method::POST;
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = Uri::from_static(EXPORT);
+        *request.headers_mut() = self.headers.clone();
+
+        let mut channel = self.channel.clone();
+        let ready = poll_fn(|cx| GrpcService::<Body>::poll_ready(&mut channel, cx)).await;
+        ready.map_err(|error| broken(&error))?;
+        let response = GrpcService::call(&mut channel, request).await;
+        let (head, body) = response.map_err(|error| broken(&error))?.into_parts();
+        let answer = Answer::read(body).await.map_err(|error| broken(&error))?;
+        // An answer without a message has its status among the headers.
+        let ends = answer.trailers.as_ref().unwrap_or(&head.headers);
+        let status = Status::from_header_map(ends).unwrap_or_else(|| without_status(head.status));
+        match status.code() {
+            Code::Ok => Ok(accepted(&head.headers, answer.body).await),
+            _ => Err(Failure::grpc(&status)),
         }
-        client
-            .ready()
-            .await
-            .map_err(|error| Status::from_error(error.into()))?;
-        let mut request = Request::from_parts(self.metadata.clone(), Extensions::default(), body);
-        request.set_timeout(self.timeout);
-        let response = client
-            .unary(request, PathAndQuery::from_static(EXPORT), RawCodec)
-            .await?;
-        Ok(response.into_inner())
     }
 }
 
-fn tls(settings: &OtlpSettings) -> Result<ClientTlsConfig, TransportError> {
-    use_ring();
-    let material = TlsMaterial::read(&settings.tls)?;
-    let mut config = ClientTlsConfig::new();
-    config = match material.ca {
-        Some(ca) => config.ca_certificate(Certificate::from_pem(ca)),
-        None => config.with_native_roots(),
+/// Nobody knows what became of the request.
+fn broken(error: &dyn std::error::Error) -> Failure {
+    Failure::connection("connection", error)
+}
+
+/// What a proxy, or a server that speaks no gRPC, means.
+///
+/// <https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md>
+fn without_status(status: StatusCode) -> Status {
+    let code = match status.as_u16() {
+        // It ended too early.
+        200 => Code::Unavailable,
+        400 => Code::Internal,
+        401 => Code::Unauthenticated,
+        403 => Code::PermissionDenied,
+        404 => Code::Unimplemented,
+        429 | 502 | 503 | 504 => Code::Unavailable,
+        _ => Code::Unknown,
     };
-    if let Some((certificate, key)) = material.identity {
-        config = config.identity(Identity::from_pem(certificate, key));
-    }
-    Ok(config)
+    Status::new(code, format!("no gRPC status, but HTTP's {status}"))
 }
 
-/// Takes encoded requests and decodes responses.
+/// The server took the request: an answer that can't be read must not make it look lost.
+async fn accepted(headers: &HeaderMap, body: Bytes) -> Accepted {
+    // Servers compress their answer as the request was, though nobody asks for it.
+    let encoding = match headers.get("grpc-encoding").map(HeaderValue::as_bytes) {
+        Some(b"gzip") => Some(CompressionEncoding::Gzip),
+        Some(b"zstd") => Some(CompressionEncoding::Zstd),
+        _ => None,
+    };
+    let (body, status) = (Full::new(body), StatusCode::OK);
+    let mut messages = Streaming::new_response(Response, body, status, encoding, Some(MAX_BODY));
+    match messages.message().await {
+        Ok(response) => response.unwrap_or_default().into(),
+        Err(error) => {
+            tracing::debug!("an answer that cannot be read: {error}");
+            Accepted::default()
+        }
+    }
+}
+
+/// The headers of each request.
+fn headers(settings: &OtlpSettings, encoding: Option<&'static str>) -> HeaderMap {
+    let mut request = tonic::Request::new(());
+    if settings.timeout != NO_LIMIT {
+        request.set_timeout(settings.timeout);
+    }
+    let mut headers = settings.headers.clone();
+    headers.extend(request.into_parts().0.into_headers());
+    headers.insert(TE, HeaderValue::from_static("trailers"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    if let Some(encoding) = encoding {
+        headers.insert("grpc-encoding", HeaderValue::from_static(encoding));
+    }
+    headers
+}
+
+/// Reads responses.
 #[derive(Debug, Clone, Copy)]
-struct RawCodec;
+struct Response;
 
-impl Codec for RawCodec {
-    type Encode = Bytes;
-    type Decode = ExportTraceServiceResponse;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for RawCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        out.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for RawCodec {
+impl Decoder for Response {
     type Item = ExportTraceServiceResponse;
     type Error = Status;
 
     fn decode(&mut self, body: &mut DecodeBuf<'_>) -> Result<Option<Self::Item>, Status> {
-        // The server took the request: an answer that can't be read must not make it look lost.
-        Ok(Some(
-            ExportTraceServiceResponse::decode(body).unwrap_or_default(),
-        ))
+        let response = ExportTraceServiceResponse::decode(body);
+        response
+            .map(Some)
+            .map_err(|error| Status::internal(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTracePartialSuccess;
+
+    use super::*;
+    use crate::otlp::compress::Compressor;
+    use crate::otlp::settings::Compression;
+
+    /// The body and headers of an answer that says that some spans were rejected.
+    async fn answer(compression: Compression) -> (HeaderMap, Bytes) {
+        let partial = ExportTracePartialSuccess {
+            rejected_spans: 3,
+            error_message: "too old".into(),
+        };
+        let response = ExportTraceServiceResponse {
+            partial_success: Some(partial),
+        };
+        let compressor = Compressor::new(compression);
+        let message = compressor.compress(response.encode_to_vec().into());
+        let mut headers = HeaderMap::new();
+        if let Some(encoding) = compressor.encoding() {
+            headers.insert("grpc-encoding", HeaderValue::from_static(encoding));
+        }
+        let compressed = compression != Compression::None;
+        let message = Message::new(message.expect("compressed"), compressed).expect("short");
+        let body = Answer::read(message).await.expect("a body").body;
+        (headers, body)
+    }
+
+    #[tokio::test]
+    async fn a_partial_success_is_read_however_the_server_compresses_it() {
+        for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+            let (headers, body) = answer(compression).await;
+            let accepted = accepted(&headers, body).await;
+            assert_eq!(accepted.rejected, 3);
+            assert_eq!(accepted.message, "too old");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_cannot_be_read_is_still_a_yes() {
+        let (mut headers, body) = answer(Compression::Gzip).await;
+        headers.insert("grpc-encoding", HeaderValue::from_static("snappy"));
+        assert_eq!(accepted(&headers, body).await, Accepted::default());
+        let garbage = Bytes::from_static(b"\0\0\0\0\x02\xff\xff");
+        assert_eq!(
+            accepted(&HeaderMap::new(), garbage).await,
+            Accepted::default()
+        );
+    }
+
+    #[test]
+    fn a_proxy_that_answers_instead_of_the_server_is_understood() {
+        for (status, retried) in [(200, true), (429, true), (503, true), (404, false)] {
+            let status = StatusCode::from_u16(status).expect("a status");
+            let failure = Failure::grpc(&without_status(status));
+            let retry = failure.verdict == crate::otlp::retry::Verdict::Retry(None);
+            assert_eq!(retry, retried, "{status}");
+        }
     }
 }

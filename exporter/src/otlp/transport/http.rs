@@ -1,148 +1,129 @@
-//! OTLP/HTTP with binary protobuf.
+//! OTLP/HTTP with binary protobuf, over HTTP/1.1.
 
-use std::io::Write;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use flate2::write::GzEncoder;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use bytes::Bytes;
+use http::header::{
+    CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, LOCATION, PROXY_AUTHORIZATION, RETRY_AFTER,
+    USER_AGENT,
+};
+use http::{HeaderMap, Request, Response, Uri};
+use http_body_util::Full;
+use hyper_util::client::legacy::{Client, Error};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
-use reqwest::{Client, Response, Url};
 
-use super::tls::{TlsMaterial, use_ring};
+use super::answer::Answer;
+use super::connect::Connector;
+use super::proxy::{Carries, uri};
 use super::{Accepted, TransportError};
 use crate::otlp::retry::Failure;
-use crate::otlp::settings::{Compression, OtlpSettings};
+use crate::otlp::settings::OtlpSettings;
+use crate::telemetry::Registry;
 
-/// The most of a response that is read: a message and a number fit in many times over.
-const MAX_RESPONSE: usize = 64 << 10;
 /// The most of an error's text that gets into the log.
 const MAX_MESSAGE: usize = 300;
+/// Shorter than servers keep a connection that nobody uses, so that they don't close it just when
+/// a request leaves.
+const IDLE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone)]
 pub(crate) struct HttpTransport {
-    client: Client,
-    url: Url,
+    client: Client<Connector, Full<Bytes>>,
+    uri: Uri,
+    headers: HeaderMap,
     timeout: Duration,
-    gzip: bool,
 }
 
 impl HttpTransport {
-    pub(super) fn new(settings: &OtlpSettings) -> Result<Self, TransportError> {
-        use_ring();
-        let set_up = |source| TransportError::Http {
-            endpoint: settings.endpoint.to_string(),
-            source,
-        };
+    pub(super) fn new(
+        settings: &OtlpSettings,
+        encoding: Option<&'static str>,
+        registry: &Registry,
+    ) -> Result<Self, TransportError> {
+        let connector = Connector::new(settings, Carries::Http1, registry)?;
         let mut headers = settings.headers.clone();
         headers.insert(
             CONTENT_TYPE,
             HeaderValue::from_static("application/x-protobuf"),
         );
-        let gzip = settings.compression == Compression::Gzip;
-        if gzip {
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        headers.insert(
+            USER_AGENT,
+            HeaderValue::from_static(crate::otlp::USER_AGENT),
+        );
+        if let Some(encoding) = encoding {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }
-        let mut builder = Client::builder()
-            .user_agent(crate::otlp::USER_AGENT)
-            .default_headers(headers)
-            .timeout(settings.timeout)
-            .redirect(reqwest::redirect::Policy::none());
-        if is_loopback(&settings.endpoint) {
-            // A proxy could only reach its own loopback.
-            builder = builder.no_proxy();
+        let proxy = connector.forwards();
+        if let Some(authorization) = proxy.and_then(|proxy| proxy.authorization.clone()) {
+            headers.insert(PROXY_AUTHORIZATION, authorization);
         }
-        let material = TlsMaterial::read(&settings.tls)?;
-        if let Some(ca) = material.ca {
-            let ca = reqwest::Certificate::from_pem_bundle(&ca).map_err(set_up)?;
-            builder = builder.tls_certs_only(ca);
-        }
-        if let Some((mut pem, key)) = material.identity {
-            pem.push(b'\n');
-            pem.extend(key);
-            builder = builder.identity(reqwest::Identity::from_pem(&pem).map_err(set_up)?);
-        }
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .build(connector);
         Ok(Self {
-            client: builder.build().map_err(set_up)?,
-            url: settings.endpoint.clone(),
+            client,
+            uri: uri(&settings.endpoint)?,
+            headers,
             timeout: settings.timeout,
-            gzip,
         })
     }
 
-    pub(crate) fn client(&self) -> Client {
-        self.client.clone()
-    }
-
-    pub(super) fn prepare(&self, request: Bytes) -> std::io::Result<Bytes> {
-        if !self.gzip {
-            return Ok(request);
+    /// Posts a body that is encoded and compressed already to `uri`. The whole answer has to come
+    /// within the timeout; of its body only the beginning is read.
+    pub(crate) async fn post(&self, uri: Uri, body: Bytes) -> Result<Response<Bytes>, Failure> {
+        let mut request = Request::post(uri).body(Full::new(body));
+        if let Ok(request) = &mut request {
+            *request.headers_mut() = self.headers.clone();
         }
-        // Better levels cost several times the processor time for a few per cent.
-        let out = Vec::with_capacity(request.len() / 4);
-        let mut encoder = GzEncoder::new(out, flate2::Compression::fast());
-        encoder.write_all(&request)?;
-        Ok(encoder.finish()?.into())
+        let request = request.map_err(|error| Failure::connection("request", &error))?;
+        let exchange = async {
+            let (head, body) = self.client.request(request).await?.into_parts();
+            // Only the status tells what became of the request.
+            let body = Answer::read(body).await.unwrap_or_default().body;
+            Ok(Response::from_parts(head, body))
+        };
+        match tokio::time::timeout(self.timeout, exchange).await {
+            Ok(answer) => answer.map_err(|error: Error| Failure::connection("connection", &error)),
+            Err(_) => Err(Failure::timeout(self.timeout)),
+        }
     }
 
     pub(super) async fn send(&self, body: Bytes) -> Result<Accepted, Failure> {
-        let response = self.client.post(self.url.clone()).body(body).send().await;
-        let mut response = response.map_err(|error| self.failure(&error))?;
+        let response = self.post(self.uri.clone(), body).await?;
         let status = response.status();
         if status.is_success() {
             // The server took the request: an answer that can't be read must not make it look lost.
-            let body = read(&mut response).await.unwrap_or_default();
-            return Ok(ExportTraceServiceResponse::decode(body)
+            return Ok(ExportTraceServiceResponse::decode(response.into_body())
                 .unwrap_or_default()
                 .into());
         }
-        let retry_after = response.headers().get(RETRY_AFTER).cloned();
-        let body = read(&mut response).await.unwrap_or_default();
-        let retry_after = retry_after.as_ref().and_then(|value| value.to_str().ok());
+        let header = |name| {
+            let value = response.headers().get(name);
+            value.and_then(|value: &HeaderValue| value.to_str().ok())
+        };
+        let message = match header(LOCATION) {
+            Some(elsewhere) if status.is_redirection() => {
+                format!("it is at {elsewhere}; set the endpoint to that")
+            }
+            _ => error_text(response.body()),
+        };
         Err(Failure::http(
             status.as_u16(),
-            retry_after,
-            &error_text(body),
+            header(RETRY_AFTER),
+            &message,
         ))
     }
-
-    fn failure(&self, error: &reqwest::Error) -> Failure {
-        if error.is_timeout() {
-            Failure::timeout(self.timeout)
-        } else {
-            Failure::connection("connection", error)
-        }
-    }
-}
-
-async fn read(response: &mut Response) -> Result<Bytes, reqwest::Error> {
-    let mut body = BytesMut::new();
-    while let Some(chunk) = response.chunk().await? {
-        body.extend_from_slice(&chunk[..chunk.len().min(MAX_RESPONSE - body.len())]);
-        if body.len() == MAX_RESPONSE {
-            break;
-        }
-    }
-    Ok(body.freeze())
 }
 
 /// The text of an error body: a `google.rpc.Status`, or what a proxy in between wrote.
-fn error_text(body: Bytes) -> String {
+fn error_text(body: &Bytes) -> String {
     match tonic_types::pb::Status::decode(body.clone()) {
         Ok(status) if !status.message.is_empty() => status.message,
         _ => String::from_utf8_lossy(&body[..body.len().min(MAX_MESSAGE)])
             .trim()
             .to_owned(),
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host_str() {
-        Some("localhost" | "[::1]") => true,
-        Some(host) => host
-            .parse::<std::net::Ipv4Addr>()
-            .is_ok_and(|address| address.is_loopback()),
-        None => false,
     }
 }

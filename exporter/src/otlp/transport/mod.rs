@@ -1,28 +1,55 @@
 //! How encoded requests get to the endpoint.
 
+mod answer;
+mod certificates;
+mod connect;
+mod frame;
 mod grpc;
 mod http;
+mod proxy;
+mod stream;
 mod tls;
 
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 
+pub use self::certificates::CertificateError;
 pub(crate) use self::grpc::GrpcTransport;
 pub(crate) use self::http::HttpTransport;
+pub(crate) use self::tls::use_ring;
 
+use super::compress::Compressor;
 use super::retry::Failure;
 use super::settings::{OtlpSettings, Protocol};
+use crate::telemetry::Registry;
 
 /// Why a transport can't be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
-    /// A certificate or key file that can't be read.
-    #[error("cannot read {path}, named by the OTLP certificate variables")]
-    File {
-        /// The file.
-        path: std::path::PathBuf,
+    /// Something is wrong with the certificates.
+    #[error(transparent)]
+    Certificates(#[from] CertificateError),
+    /// A name that no certificate can be for.
+    #[error(
+        "`{name}` is no name that a certificate could be for; set exporter.tls.server_name_override to one"
+    )]
+    ServerName {
+        /// The name.
+        name: String,
+    },
+    /// A proxy that can't be used.
+    #[error("{origin} names no proxy that can be used; write it like http://proxy:3128")]
+    Proxy {
+        /// The variable it came from.
+        origin: &'static str,
+    },
+    /// An endpoint that HTTP does not know how to write.
+    #[error("cannot send to {endpoint}")]
+    Uri {
+        /// The endpoint.
+        endpoint: String,
         /// Why.
-        source: std::io::Error,
+        source: ::http::uri::InvalidUri,
     },
     /// gRPC could not be set up.
     #[error("cannot set up gRPC to {endpoint}")]
@@ -31,22 +58,6 @@ pub enum TransportError {
         endpoint: String,
         /// Why.
         source: tonic::transport::Error,
-    },
-    /// HTTP could not be set up.
-    #[error("cannot set up HTTP to {endpoint}")]
-    Http {
-        /// The endpoint.
-        endpoint: String,
-        /// Why.
-        source: reqwest::Error,
-    },
-    /// Something in the settings that gRPC does not allow.
-    #[error("cannot use gRPC to {endpoint}: {problem}")]
-    NotForGrpc {
-        /// The endpoint.
-        endpoint: String,
-        /// What is wrong.
-        problem: String,
     },
 }
 
@@ -69,37 +80,56 @@ impl From<ExportTraceServiceResponse> for Accepted {
     }
 }
 
+/// The way to the endpoint.
+#[derive(Debug)]
+pub(crate) struct Transport {
+    compressor: Compressor,
+    client: Client,
+}
+
 /// gRPC or HTTP.
 #[derive(Debug, Clone)]
-pub(crate) enum Transport {
+pub(crate) enum Client {
     /// OTLP/gRPC.
-    Grpc(GrpcTransport),
+    Grpc(Box<GrpcTransport>),
     /// OTLP/HTTP.
-    Http(HttpTransport),
+    Http(Box<HttpTransport>),
 }
 
 impl Transport {
     /// Sets the transport up; nothing is connected yet. Must be called inside a tokio runtime.
-    pub(crate) fn new(settings: &OtlpSettings) -> Result<Self, TransportError> {
-        Ok(match settings.protocol {
-            Protocol::Grpc => Self::Grpc(GrpcTransport::new(settings)?),
-            Protocol::HttpProtobuf => Self::Http(HttpTransport::new(settings)?),
-        })
+    pub(crate) fn new(
+        settings: &OtlpSettings,
+        registry: &Registry,
+    ) -> Result<Self, TransportError> {
+        let compressor = Compressor::new(settings.compression);
+        let encoding = compressor.encoding();
+        let client = match settings.protocol {
+            Protocol::Grpc => {
+                Client::Grpc(Box::new(GrpcTransport::new(settings, encoding, registry)?))
+            }
+            Protocol::HttpProtobuf => {
+                Client::Http(Box::new(HttpTransport::new(settings, encoding, registry)?))
+            }
+        };
+        Ok(Self { compressor, client })
+    }
+
+    /// gRPC or HTTP.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
     }
 
     /// Does once what would otherwise be done for each attempt.
     pub(crate) fn prepare(&self, request: Bytes) -> std::io::Result<Bytes> {
-        match self {
-            Self::Grpc(_) => Ok(request),
-            Self::Http(http) => http.prepare(request),
-        }
+        self.compressor.compress(request)
     }
 
-    /// One attempt.
+    /// One attempt with a request that is prepared.
     pub(crate) async fn send(&self, request: Bytes) -> Result<Accepted, Failure> {
-        match self {
-            Self::Grpc(grpc) => grpc.send(request).await,
-            Self::Http(http) => http.send(request).await,
+        match &self.client {
+            Client::Grpc(grpc) => grpc.send(request).await,
+            Client::Http(http) => http.send(request).await,
         }
     }
 }

@@ -1,0 +1,137 @@
+//! The structs of opentelemetry-proto, filled by hand, and tonic's generated client.
+
+use lanewire::otlp::settings::Compression;
+use lanewire_mapping::span::{Key, Span, SpanKind, Value};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::common::v1::{
+    AnyValue, ArrayValue, InstrumentationScope, KeyValue,
+};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1 as proto;
+use tokio::runtime::Runtime;
+use tonic::codec::CompressionEncoding;
+use tonic::transport::{Channel, Endpoint};
+
+use super::{Error, Way, runtime};
+use crate::input::{SPANS, resources, spans};
+
+/// Structs made of our spans, whose texts are moved where they are not constant.
+pub struct Structs {
+    runtime: Runtime,
+    client: TraceServiceClient<Channel>,
+    resources: Vec<Vec<KeyValue>>,
+    next: Vec<Span>,
+}
+
+impl Structs {
+    pub fn open(url: &str, compression: Compression) -> Result<Box<dyn Way>, Error> {
+        let runtime = runtime()?;
+        let channel = {
+            let _inside = runtime.enter();
+            Endpoint::from_shared(url.to_owned())?.connect_lazy()
+        };
+        let client = TraceServiceClient::new(channel);
+        let client = match compression {
+            Compression::None => client,
+            Compression::Gzip => client.send_compressed(CompressionEncoding::Gzip),
+            Compression::Zstd => client.send_compressed(CompressionEncoding::Zstd),
+        };
+        let attributes = |resource: std::sync::Arc<lanewire::otlp::Resource>| {
+            resource.attributes().iter().cloned().map(pair).collect()
+        };
+        Ok(Box::new(Self {
+            runtime,
+            client,
+            resources: resources().into_iter().map(attributes).collect(),
+            next: Vec::new(),
+        }))
+    }
+}
+
+impl Way for Structs {
+    fn prepare(&mut self) {
+        self.next = spans().collect();
+    }
+
+    fn send(&mut self) -> Result<(), Error> {
+        let each = SPANS as usize / self.resources.len();
+        let mut spans: Vec<_> = (0..self.resources.len())
+            .map(|_| Vec::with_capacity(each))
+            .collect();
+        for (number, span) in self.next.drain(..).enumerate() {
+            spans[number % self.resources.len()].push(of(span));
+        }
+        let groups = self.resources.iter().zip(spans);
+        let resource_spans = groups.map(|(attributes, spans)| service(attributes, spans));
+        let request = ExportTraceServiceRequest {
+            resource_spans: resource_spans.collect(),
+        };
+        self.runtime.block_on(self.client.export(request))?;
+        Ok(())
+    }
+}
+
+fn service(attributes: &[KeyValue], spans: Vec<proto::Span>) -> proto::ResourceSpans {
+    proto::ResourceSpans {
+        resource: Some(Resource {
+            attributes: attributes.to_vec(),
+            ..Default::default()
+        }),
+        scope_spans: vec![proto::ScopeSpans {
+            scope: Some(InstrumentationScope {
+                name: "lanewire".into(),
+                ..Default::default()
+            }),
+            spans,
+            ..Default::default()
+        }],
+        ..Default::default()
+    }
+}
+
+fn of(span: Span) -> proto::Span {
+    proto::Span {
+        trace_id: span.trace_id.to_bytes().to_vec(),
+        span_id: span.span_id.to_bytes().to_vec(),
+        trace_state: span.trace_state,
+        parent_span_id: span
+            .parent
+            .map(|id| id.to_bytes().to_vec())
+            .unwrap_or_default(),
+        flags: span.flags,
+        name: span.name,
+        kind: match span.kind {
+            SpanKind::Server => proto::span::SpanKind::Server,
+            SpanKind::Client => proto::span::SpanKind::Client,
+        } as i32,
+        start_time_unix_nano: span.start_unix_nano,
+        end_time_unix_nano: span.end_unix_nano,
+        attributes: span.attributes.into_iter().map(pair).collect(),
+        ..Default::default()
+    }
+}
+
+fn pair((key, value): (Key, Value)) -> KeyValue {
+    let value = match value {
+        Value::Str(text) => Any::StringValue(text.into_owned()),
+        Value::Int(number) => Any::IntValue(number),
+        Value::Bool(truth) => Any::BoolValue(truth),
+        Value::StrArray(texts) => Any::ArrayValue(ArrayValue {
+            values: texts
+                .into_iter()
+                .map(|text| any(Any::StringValue(text)))
+                .collect(),
+        }),
+    };
+    KeyValue {
+        key: key.into_owned(),
+        value: Some(any(value)),
+        ..Default::default()
+    }
+}
+
+fn any(value: Any) -> AnyValue {
+    AnyValue { value: Some(value) }
+}

@@ -1,0 +1,79 @@
+//! Generated spans.
+
+use std::borrow::Cow;
+
+use lanewire_mapping::span::{Key, Link, Span, SpanKind, Status, Value};
+use opentelemetry::{SpanId, TraceId};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-z./ ]{0,20}", "\\PC{0,8}", "x{120,300}"]
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        text().prop_map(|text| Value::Str(Cow::Owned(text))),
+        any::<i64>().prop_map(Value::Int),
+        (0i64..600).prop_map(Value::Int),
+        any::<bool>().prop_map(Value::Bool),
+        vec(text(), 0..4).prop_map(Value::StrArray),
+    ]
+}
+
+/// Attributes of every kind.
+pub fn attributes() -> impl Strategy<Value = Vec<(Key, Value)>> {
+    vec((text().prop_map(Key::Owned), value()), 0..16)
+}
+
+fn link() -> impl Strategy<Value = Link> {
+    (1u128.., 1u64..).prop_map(|(trace, span)| Link {
+        trace_id: trace.into(),
+        span_id: span.into(),
+    })
+}
+
+/// Spans with anything in them.
+pub fn span() -> impl Strategy<Value = Span> {
+    let ids = (1u128.., 1u64.., proptest::option::of(1u64..), any::<u32>());
+    let texts = (text(), text(), proptest::option::of(text()));
+    (
+        ids,
+        texts,
+        any::<bool>(),
+        any::<(u64, u64)>(),
+        attributes(),
+        vec(link(), 0..4),
+    )
+        .prop_map(
+            |(
+                (trace, id, parent, flags),
+                (name, state, error),
+                server,
+                times,
+                attributes,
+                links,
+            )| {
+                Span {
+                    trace_id: TraceId::from(trace),
+                    span_id: SpanId::from(id),
+                    parent: parent.map(SpanId::from),
+                    flags,
+                    trace_state: state,
+                    kind: if server {
+                        SpanKind::Server
+                    } else {
+                        SpanKind::Client
+                    },
+                    name,
+                    start_unix_nano: times.0,
+                    end_unix_nano: times.1,
+                    attributes,
+                    links,
+                    status: error.map_or(Status::Unset, Status::Error),
+                    pid: 1,
+                    service: None,
+                }
+            },
+        )
+}
