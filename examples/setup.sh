@@ -34,7 +34,7 @@ install_packages() {
         is_installed "$package" || missing+=("$package")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
-    for package in nginx redis-server postgresql; do
+    for package in nginx redis-server postgresql rabbitmq-server; do
         is_installed "$package" || fresh+=("$package")
     done
     say "Installing: ${missing[*]}"

@@ -5,7 +5,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . examples/setup.sh
 
 # Beyond what the demo needs.
-TEST_PACKAGES="clang-format iproute2 nftables procps tcpdump python3-aiohttp python3-psycopg2"
+TEST_PACKAGES="clang-format iproute2 nftables procps tcpdump python3-aiohttp python3-grpcio python3-kafka
+    python3-pika python3-psycopg2 rabbitmq-server"
 
 # shellcheck disable=SC2086 # lists of words
 install_packages $DEMO_PACKAGES $TEST_PACKAGES
@@ -58,6 +59,19 @@ run_tests() {
     failed=$((failed + bad))
 }
 
+# A script that says SKIP where what it needs is missing.
+run_script() {
+    say "== $*"
+    if ! "$@" 2>&1 | tee "$log"; then
+        failed=$((failed + 1))
+        say "FAILED: $*"
+    elif grep -q '^SKIP:' "$log"; then
+        skipped=$((skipped + 1))
+    else
+        passed=$((passed + 1))
+    fi
+}
+
 check cargo fmt --all --check
 check cargo clippy --all-targets --locked -- -D warnings
 mapfile -t sources < <(git ls-files 'kernel/bpf/*.c' 'kernel/bpf/*.h' 'kernel/bpf/**/*.c' 'kernel/bpf/**/*.h' | sort -u)
@@ -67,6 +81,7 @@ fi
 run_tests --workspace --exclude lanewire-tests --locked -- --show-output
 # One after the other: they make hosts, and load.
 run_tests -p lanewire-tests --locked -- --show-output --test-threads=1
+PROFILE=release run_script tests/w3c.sh
 
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 [ "$failed" -eq 0 ]

@@ -56,14 +56,21 @@ fn build() -> Result<PathBuf> {
         .context("cargo names no executable")
 }
 
+/// What is propagated unless a test says otherwise.
+pub const TRANSMISSION: &str = "agent:\n  governance:\n    transmission:\n      type: w3c\n";
+
 /// A configuration that traces all of `host` and exports to `endpoint` over OTLP/gRPC.
 pub fn configuration(host: &Host, endpoint: &str) -> String {
+    configuration_with(host, endpoint, TRANSMISSION)
+}
+
+/// The same with these sections besides: others than process, exporter and capture.
+pub fn configuration_with(host: &Host, endpoint: &str, sections: &str) -> String {
     format!(
         "process:\n  cgroup: {cgroup}\n\
          exporter:\n  endpoint: {endpoint}\n  protocol: grpc\n\
-         sampling:\n  ratio: 1.0\n\
          capture:\n  url_path: true\n  db_statement: true\n\
-         agent:\n  governance:\n    transmission:\n      type: w3c\n",
+         {sections}",
         cgroup = host.cgroup.display(),
     )
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use crate::agent::Agent;
+use crate::agent::{self, Agent};
 use crate::backends::{Collector, Jaeger};
 use crate::capture::{Capture, Interface};
 use crate::host::{Family, Host, Topology};
@@ -31,6 +31,25 @@ pub struct Setting {
     pub agents: bool,
     /// With Jaeger behind the collector.
     pub jaeger: bool,
+    /// Sections of the agents' configuration beside those that every test needs, by host.
+    pub configuration: fn(&str) -> String,
+    /// Environment variables of the middle service.
+    pub middle_environment: &'static [(&'static str, &'static str)],
+}
+
+impl Setting {
+    /// Agents everywhere, IPv4, a middle service of threads, and no Jaeger.
+    pub fn new(load: &str) -> Setting {
+        Setting {
+            load: load.into(),
+            family: Family::V4,
+            middle: Middle::Threads,
+            agents: true,
+            jaeger: false,
+            configuration: |_| agent::TRANSMISSION.to_owned(),
+            middle_environment: &[],
+        }
+    }
 }
 
 /// The chain, ready for load. Fields are in the order in which they end.
@@ -125,19 +144,19 @@ impl Chain {
     /// # Errors
     /// When the client can't be started.
     pub fn load(&self, warm_up: usize, requests: usize, concurrency: usize) -> Result<Running> {
-        self.load_in_lane(warm_up, requests, concurrency, None)
+        self.load_with(warm_up, requests, concurrency, &[])
     }
 
-    /// As [`Chain::load`], with every other measured request in `lane`.
+    /// As [`Chain::load`], with the measured requests taking turns at these header lines.
     ///
     /// # Errors
     /// When the client can't be started.
-    pub fn load_in_lane(
+    pub fn load_with(
         &self,
         warm_up: usize,
         requests: usize,
         concurrency: usize,
-        lane: Option<&str>,
+        headers: &[&str],
     ) -> Result<Running> {
         let load = Load {
             program: self.setting.load.clone(),
@@ -145,7 +164,7 @@ impl Chain {
             warm_up,
             requests,
             concurrency,
-            lane: lane.map(str::to_owned),
+            headers: headers.iter().map(ToString::to_string).collect(),
         };
         load.start(self.host(FRONT))
     }
@@ -249,7 +268,11 @@ impl Chain {
             return Ok(());
         };
         for host in [FRONT, MIDDLE, DATA] {
-            let agent = Agent::start(self.topology.host(host), &collector.endpoint())?;
+            let sections = (self.setting.configuration)(host);
+            let host_of_agent = self.topology.host(host);
+            let configuration =
+                agent::configuration_with(host_of_agent, &collector.endpoint(), &sections);
+            let agent = Agent::start_with(host_of_agent, &configuration)?;
             self.agents.push((host, agent));
         }
         Ok(())
@@ -265,7 +288,13 @@ impl Chain {
         self.servers = vec![
             servers::redis(host(DATA), redis)?,
             servers::postgres(host(DATA), postgres)?,
-            servers::middle(self.setting.middle, host(MIDDLE), middle, redis, postgres)?,
+            servers::middle(
+                self.setting.middle,
+                host(MIDDLE),
+                middle,
+                [redis, postgres],
+                self.setting.middle_environment,
+            )?,
             servers::nginx(host(FRONT), nginx, middle)?,
         ];
         Ok(())

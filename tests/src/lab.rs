@@ -9,13 +9,14 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 
 use crate::agent::{self, Agent};
-use crate::backends::Collector;
+use crate::backends::{self, Collector, Jaeger};
 use crate::bpf;
 use crate::host::{Family, Host, Topology, Traced};
 use crate::need::{self, Need, PYTHON};
 use crate::process::{Process, output};
 use crate::servers::fixture;
 use crate::spans::{Kind, Span};
+use crate::wait;
 
 /// What every laboratory needs.
 pub const NEEDS: &[Need] = &[
@@ -91,8 +92,22 @@ impl Lab {
     /// # Errors
     /// When it does not start.
     pub fn serve(&self, host: &str, script: &str, arguments: &[&str]) -> Result<Process> {
+        self.serve_with(host, script, arguments, &[])
+    }
+
+    /// As [`Lab::serve`], with these variables in its environment.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn serve_with(
+        &self,
+        host: &str,
+        script: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Process> {
         let mut command = self.python(host, script, host);
-        command.args(arguments);
+        command.args(arguments).envs(environment.iter().copied());
         let mut process = Process::start(&format!("{script} on {host}"), command)?;
         process.wait_for_line("listening")?;
         Ok(process)
@@ -125,6 +140,33 @@ impl Lab {
     /// When it can't be asked.
     pub fn counter(&self, host: &str, name: &str) -> Result<u64> {
         bpf::counter(&self.host(host).cgroup, name)
+    }
+
+    /// A Jaeger behind the collector; `None`, loudly, where there is none. To be dropped before the
+    /// laboratory ends.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn jaeger(&self, test: &str) -> Result<Option<Jaeger>> {
+        if let Err(error) = backends::jaeger_program() {
+            need::skipped(test, &format!("what Jaeger says: {error}"));
+            return Ok(None);
+        }
+        Jaeger::start(self.host(WATCH)).map(Some)
+    }
+
+    /// Waits until the collector's metrics, in Prometheus's text form, have a line for which
+    /// `wanted` holds, and gives all of them.
+    ///
+    /// # Errors
+    /// When there is never such a line.
+    pub fn wait_for_metric(&self, what: &str, wanted: impl Fn(&str) -> bool) -> Result<String> {
+        let collector = self.collector.as_ref().context("no collector")?;
+        wait::until(what, || {
+            let metrics = collector.metrics()?;
+            let found = metrics.lines().any(&wanted);
+            Ok(found.then_some(metrics))
+        })
     }
 
     /// Stops agents and collector, and gives every span.

@@ -30,8 +30,9 @@ pub struct Load {
     pub requests: usize,
     /// Connections, each with one request in flight.
     pub concurrency: usize,
-    /// The lane that every other measured request says it is in, in a `baggage` header.
-    pub lane: Option<String>,
+    /// Header lines that the measured requests take turns at; an item may hold several lines or
+    /// none.
+    pub headers: Vec<String>,
 }
 
 /// What came of one request.
@@ -51,8 +52,8 @@ pub struct Outcome {
     pub sent: String,
     /// SHA-256 of every byte received for it, in hex.
     pub received: String,
-    /// The lane it said it was in.
-    pub lane: Option<String>,
+    /// Which of the load's header lines it had.
+    pub headers: Option<usize>,
 }
 
 /// A load that is running.
@@ -77,7 +78,8 @@ impl Load {
         command.arg(format!("--requests={}", self.requests));
         command.arg(format!("--concurrency={}", self.concurrency));
         command.arg(format!("--report={}", report.display()));
-        command.args(self.lane.iter().map(|lane| format!("--lane={lane}")));
+        let headers = self.headers.iter();
+        command.args(headers.map(|lines| format!("--headers={lines}")));
         Ok(Running {
             process: Process::start("the load", command)?,
             report,
@@ -155,7 +157,7 @@ impl Outcome {
             "local": self.local.map(|local| local.to_string()),
             "sent": self.sent,
             "received": self.received,
-            "lane": self.lane,
+            "headers": self.headers,
         })
         .to_string()
     }
@@ -171,7 +173,7 @@ impl Outcome {
             local: text("local").map(|local| local.parse()).transpose()?,
             sent: text("sent").unwrap_or_default(),
             received: text("received").unwrap_or_default(),
-            lane: text("lane"),
+            headers: value["headers"].as_u64().map(usize::try_from).transpose()?,
         })
     }
 }
@@ -190,7 +192,7 @@ mod tests {
             local: Some("[fd77::1]:4711".parse().unwrap()),
             sent: "ab".into(),
             received: "cd".into(),
-            lane: Some("gray".into()),
+            headers: Some(1),
         };
         assert_eq!(Outcome::from_line(&outcome.to_line()).unwrap(), outcome);
     }

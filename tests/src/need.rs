@@ -18,6 +18,10 @@ pub enum Need {
     Python(&'static str),
     /// PostgreSQL's server programs.
     Postgres,
+    /// Kafka's jars.
+    Kafka,
+    /// RabbitMQ's server program.
+    RabbitMq,
 }
 
 /// The system's Python: the one that the distribution's packages belong to.
@@ -76,9 +80,15 @@ impl Need {
             Need::Program(name) => program(name)
                 .is_none()
                 .then(|| format!("{name} is not installed")),
-            Need::Python(module) => python_lacks(module)
-                .then(|| format!("{PYTHON} has no module {module} (package python3-{module})")),
+            Need::Python(module) => python_lacks(module).then(|| {
+                let package = if module == "grpc" { "grpcio" } else { module };
+                format!("{PYTHON} has no module {module} (package python3-{package})")
+            }),
             Need::Postgres => crate::servers::postgres_programs()
+                .err()
+                .map(|e| e.to_string()),
+            Need::Kafka => crate::servers::kafka_jars().err().map(|e| e.to_string()),
+            Need::RabbitMq => crate::servers::rabbitmq_program()
                 .err()
                 .map(|e| e.to_string()),
         }

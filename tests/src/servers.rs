@@ -1,5 +1,6 @@
 //! Real servers on a host, each with its own files and ready when it is returned.
 
+use std::env;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -127,7 +128,115 @@ pub fn postgres(host: &Host, listen: SocketAddr) -> Result<Process> {
     ready(process, host, listen)
 }
 
-/// The middle service at `listen`, which asks Redis and PostgreSQL.
+/// RabbitMQ at `listen`, with a node of its own; the user `guest` may come from anywhere.
+///
+/// # Errors
+/// When it does not start.
+pub fn rabbitmq(host: &Host, listen: SocketAddr) -> Result<Process> {
+    let home = host.directory.join("rabbitmq");
+    fs::create_dir(&home)?;
+    let configuration = home.join("rabbitmq.conf");
+    let settings = format!("loopback_users = none\nlisteners.tcp.1 = {listen}\n");
+    fs::write(&configuration, settings)?;
+    // Not the one in `PATH`, which runs as another user and keeps everything in /var.
+    let mut command = host.command(Traced::Yes, rabbitmq_program()?);
+    for (variable, file) in [
+        ("HOME", ""),
+        ("RABBITMQ_CONF_ENV_FILE", "env.conf"),
+        ("RABBITMQ_CONFIG_FILE", "rabbitmq.conf"),
+        ("RABBITMQ_ENABLED_PLUGINS_FILE", "plugins"),
+        ("RABBITMQ_LOG_BASE", "log"),
+        ("RABBITMQ_MNESIA_BASE", "mnesia"),
+        ("RABBITMQ_PID_FILE", "pid"),
+    ] {
+        command.env(variable, home.join(file));
+    }
+    command
+        .env("RABBITMQ_LOGS", "-")
+        .env("RABBITMQ_NODENAME", "lanewire@localhost")
+        // Its script becomes the server instead of waiting for it.
+        .env("RUNNING_UNDER_SYSTEMD", "true");
+    let mut process = Process::start("rabbitmq", command)?;
+    process.wait_for_line("Server startup complete")?;
+    ready(process, host, listen)
+}
+
+/// RabbitMQ's server program.
+///
+/// # Errors
+/// When there is none.
+pub fn rabbitmq_program() -> Result<PathBuf> {
+    let program = PathBuf::from("/usr/lib/rabbitmq/bin/rabbitmq-server");
+    let found = program.is_file().then_some(program);
+    found.context("no RabbitMQ server in /usr/lib/rabbitmq (package rabbitmq-server)")
+}
+
+/// Kafka at `listen`: one node that is broker and controller, and makes topics when they are asked for.
+///
+/// # Errors
+/// When its storage can't be made, or it does not start.
+pub fn kafka(host: &Host, listen: SocketAddr) -> Result<Process> {
+    let home = host.directory.join("kafka");
+    fs::create_dir(&home)?;
+    let configuration = home.join("server.properties");
+    // The controller is for the node itself only, and so on loopback.
+    let settings = format!(
+        "process.roles=broker,controller\nnode.id=1\n\
+         listeners=PLAINTEXT://{listen},CONTROLLER://127.0.0.1:19093\n\
+         advertised.listeners=PLAINTEXT://{listen}\n\
+         controller.listener.names=CONTROLLER\n\
+         controller.quorum.voters=1@127.0.0.1:19093\n\
+         log.dirs={}\n\
+         offsets.topic.replication.factor=1\n\
+         share.coordinator.state.topic.replication.factor=1\n\
+         transaction.state.log.replication.factor=1\n\
+         transaction.state.log.min.isr=1\n",
+        home.join("data").display()
+    );
+    fs::write(&configuration, settings)?;
+    let class_path = kafka_jars()?.join("*");
+    let java = |traced, class: &str| {
+        let mut java = host.command(traced, "java");
+        java.args(["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
+        java.arg("-cp").arg(&class_path).arg(class);
+        java
+    };
+    let mut format = java(Traced::No, "kafka.tools.StorageTool");
+    format.args([
+        "format",
+        "--cluster-id",
+        "MkU3OEVBNTcwNTJENDM2Qg",
+        "--config",
+    ]);
+    format.arg(&configuration);
+    output(format)?;
+    let mut command = java(Traced::Yes, "kafka.Kafka");
+    command.arg(&configuration);
+    let mut process = Process::start("kafka", command)?;
+    process.wait_for_line("Kafka Server started")?;
+    ready(process, host, listen)
+}
+
+/// The directory with Kafka's jars: `LANEWIRE_KAFKA`, or where `tests/kafka.sh` puts them.
+///
+/// # Errors
+/// When there is none.
+pub fn kafka_jars() -> Result<PathBuf> {
+    let cache = || {
+        let home = env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
+        let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or(home)?;
+        Some(cache.join("lanewire-backends").join("kafka"))
+    };
+    let directory = env::var_os("LANEWIRE_KAFKA")
+        .map(PathBuf::from)
+        .or_else(cache);
+    directory
+        .filter(|directory| directory.is_dir())
+        .context("no Kafka in LANEWIRE_KAFKA or the cache (tests/kafka.sh fetches it)")
+}
+
+/// The middle service at `listen`, which asks Redis and PostgreSQL, with these variables in its
+/// environment.
 ///
 /// # Errors
 /// When it does not start.
@@ -135,8 +244,8 @@ pub fn middle(
     kind: Middle,
     host: &Host,
     listen: SocketAddr,
-    redis: SocketAddr,
-    postgres: SocketAddr,
+    [redis, postgres]: [SocketAddr; 2],
+    environment: &[(&str, &str)],
 ) -> Result<Process> {
     let script = fixture(match kind {
         Middle::Threads => "middle_threads.py",
@@ -145,6 +254,7 @@ pub fn middle(
     let mut command = host.command(Traced::Yes, PYTHON);
     // What an operator would set; the others are named after their programs.
     command.arg(script).env("OTEL_SERVICE_NAME", MIDDLE_SERVICE);
+    command.envs(environment.iter().copied());
     for endpoint in [listen, redis, postgres] {
         command
             .arg(endpoint.ip().to_string())

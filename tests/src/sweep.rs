@@ -35,14 +35,21 @@ pub fn remove_cgroup(cgroup: &Path) {
     }
     let _ = fs::write(cgroup.join("cgroup.kill"), "1");
     let removed = crate::wait::until("the cgroup to be empty", || {
-        for below in names(cgroup) {
-            let _ = fs::remove_dir(cgroup.join(below));
-        }
-        Ok(fs::remove_dir(cgroup).is_ok().then_some(()))
+        Ok(remove_empty(cgroup).is_ok().then_some(()))
     });
     if let Err(error) = removed {
         eprintln!("{} is left behind: {error}", cgroup.display());
     }
+}
+
+/// What is below goes first; files of a cgroup go with it.
+fn remove_empty(cgroup: &Path) -> std::io::Result<()> {
+    for below in names(cgroup).map(|name| cgroup.join(name)) {
+        if below.is_dir() {
+            remove_empty(&below)?;
+        }
+    }
+    fs::remove_dir(cgroup)
 }
 
 /// Removes a network namespace by its name.

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use lanewire_tests::agent::TRANSMISSION;
 use lanewire_tests::chain::{self, Chain, SPANS_PER_REQUEST, Setting};
-use lanewire_tests::host::Family;
 use lanewire_tests::judge::Finding;
 use lanewire_tests::load::CLIENT_SERVICE;
-use lanewire_tests::servers::{MIDDLE_SERVICE, Middle};
+use lanewire_tests::servers::MIDDLE_SERVICE;
 use lanewire_tests::spans::{Kind, Span};
 use lanewire_tests::{backends, need, wait};
 use serde_json::{Value, json};
@@ -16,6 +16,8 @@ const FRONT: &str = "shop";
 /// The name of nginx's upstream, which is the `Host` that it sends.
 const UPSTREAM: &str = "middle";
 const LANE: &str = "gray";
+/// Redis and PostgreSQL are on a host that no header comes by: it knows lanes from here.
+const LANES: &str = "baggage:\n  tuples:\n    - values: {x-lane-code: gray}\n";
 const REQUESTS: usize = 40;
 
 /// The flag bits of OTLP that say whether a parent is on another process.
@@ -32,11 +34,9 @@ fn started(test: &str) -> Option<Chain> {
         need::skipped(test, &format!("what Jaeger says: {error}"));
     }
     let setting = Setting {
-        load: env!("CARGO_BIN_EXE_lanewire-load").into(),
-        family: Family::V4,
-        middle: Middle::Threads,
-        agents: true,
         jaeger: jaeger.is_ok(),
+        configuration: |_| format!("{TRANSMISSION}{LANES}"),
+        ..Setting::new(env!("CARGO_BIN_EXE_lanewire-load"))
     };
     Some(Chain::start(setting).unwrap())
 }
@@ -62,7 +62,8 @@ fn collector_jaeger_and_service_graph_show_the_chain() {
     let Some(mut chain) = started(test) else {
         return;
     };
-    let load = chain.load_in_lane(20, REQUESTS, 1, Some(LANE)).unwrap();
+    let every_other = ["baggage: x-lane-code=gray", ""];
+    let load = chain.load_with(20, REQUESTS, 1, &every_other).unwrap();
     let outcomes = load.finish().unwrap();
     assert!(outcomes.iter().all(|o| o.succeeded()), "{outcomes:?}");
     // What they know is with the collector once they have ended.
@@ -108,7 +109,12 @@ fn collector_jaeger_and_service_graph_show_the_chain() {
     report.expect_only(&[Finding::Right]).unwrap();
     let lanes: BTreeMap<&str, Option<&str>> = outcomes
         .iter()
-        .map(|outcome| (outcome.id.as_str(), outcome.lane.as_deref()))
+        .map(|outcome| {
+            (
+                outcome.id.as_str(),
+                (outcome.headers == Some(0)).then_some(LANE),
+            )
+        })
         .collect();
     let mut checked = 0;
     for id in &measured {
@@ -224,7 +230,7 @@ fn expect_attributes(span: &Span, lane: Option<&str>) {
     if let Some(text) = span.text("db.query.text") {
         assert!(!text.contains("42"), "a literal in {text}");
     }
-    expect_lane(span, server.port(), lane);
+    assert_eq!(span.text("x-lane-code"), lane, "{span:#?}");
     assert_eq!(span.flags & SAMPLED, SAMPLED, "{span:#?}");
     if span.parent.is_some() {
         let remote = if span.kind == Kind::Server {
@@ -249,13 +255,4 @@ fn expect_attributes(span: &Span, lane: Option<&str>) {
     }
     let pid = span.resource.get("process.pid").and_then(Value::as_i64);
     assert!(pid.is_some_and(|pid| pid > 0), "{span:#?}");
-}
-
-/// Where no header comes by, the index in the TCP option is all that is known of the lane.
-/// A lane is on every span that the host with its header knows of. Redis and PostgreSQL are on
-/// another host, and their protocols have no place for it.
-fn expect_lane(span: &Span, port: u16, lane: Option<&str>) {
-    let headerless = span.kind == Kind::Server && [6379, 5432].contains(&port);
-    let expected = if headerless { None } else { lane };
-    assert_eq!(span.text("x-lane-code"), expected, "{span:#?}");
 }

@@ -182,7 +182,7 @@ fn goes_on_without_a_collector(test: &str, endpoint: &str, named: &str) {
         warm_up: 0,
         requests: 100,
         concurrency: 2,
-        lane: None,
+        headers: Vec::new(),
     };
     let outcomes = load.start(host).unwrap().finish().unwrap();
     assert!(outcomes.iter().all(|o| o.succeeded()), "{outcomes:?}");
@@ -235,7 +235,7 @@ fn a_ring_buffer_that_is_too_small_is_counted_and_the_load_goes_on() {
         warm_up: 0,
         requests: 2000,
         concurrency: 2,
-        lane: None,
+        headers: Vec::new(),
     };
     // An agent that stands still reads nothing: the buffer fills, however fast the machine is.
     agent.signal(Signal::STOP).unwrap();

@@ -4,7 +4,6 @@ use lanewire_tests::chain::{self, Chain, SPANS_PER_REQUEST, Setting};
 use lanewire_tests::host::Family;
 use lanewire_tests::judge::Finding;
 use lanewire_tests::need;
-use lanewire_tests::servers::Middle;
 
 const REQUESTS: usize = 200;
 
@@ -13,11 +12,8 @@ fn every_request_is_one_trace(test: &str, family: Family, concurrency: usize) {
         return;
     }
     let setting = Setting {
-        load: env!("CARGO_BIN_EXE_lanewire-load").into(),
         family,
-        middle: Middle::Threads,
-        agents: true,
-        jaeger: false,
+        ..Setting::new(env!("CARGO_BIN_EXE_lanewire-load"))
     };
     let chain = Chain::start(setting).unwrap();
     // Enough for rule R15: fifty replies while another visit is open, in every process.

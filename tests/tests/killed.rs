@@ -7,7 +7,6 @@ use lanewire_tests::bpf;
 use lanewire_tests::chain::{Chain, MIDDLE, Setting};
 use lanewire_tests::host::Family;
 use lanewire_tests::need;
-use lanewire_tests::servers::Middle;
 
 const REQUESTS: usize = 6000;
 
@@ -22,13 +21,7 @@ fn connections_outlive_the_agent_and_no_option_does() {
     if need::skip(test, need::CHAIN) || need::skip_without_collector(test) {
         return;
     }
-    let setting = Setting {
-        load: env!("CARGO_BIN_EXE_lanewire-load").into(),
-        family: Family::V4,
-        middle: Middle::Threads,
-        agents: true,
-        jaeger: false,
-    };
+    let setting = Setting::new(env!("CARGO_BIN_EXE_lanewire-load"));
     let mut chain = Chain::start(setting).unwrap();
     let agent = chain.take_agent(MIDDLE);
     let middle = chain.host(MIDDLE).clone();

@@ -10,11 +10,10 @@ fn chain_without_agents(test: &str, family: Family, middle: Middle) {
         return;
     }
     let setting = Setting {
-        load: env!("CARGO_BIN_EXE_lanewire-load").into(),
         family,
         middle,
         agents: false,
-        jaeger: false,
+        ..Setting::new(env!("CARGO_BIN_EXE_lanewire-load"))
     };
     let chain = Chain::start(setting).unwrap();
     let outcomes = chain.load(64, 64, 16).unwrap().finish().unwrap();

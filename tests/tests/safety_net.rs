@@ -1,7 +1,6 @@
 //! An event loop that no profile knows: its spans may be orphans, and never somebody else's.
 
 use lanewire_tests::chain::{self, Chain, Setting};
-use lanewire_tests::host::Family;
 use lanewire_tests::judge::Finding;
 use lanewire_tests::need::{self, Need};
 use lanewire_tests::servers::Middle;
@@ -17,11 +16,8 @@ fn asyncio_at_sixteen_at_once_has_no_wrong_parent() {
         return;
     }
     let setting = Setting {
-        load: env!("CARGO_BIN_EXE_lanewire-load").into(),
-        family: Family::V4,
         middle: Middle::Asyncio,
-        agents: true,
-        jaeger: false,
+        ..Setting::new(env!("CARGO_BIN_EXE_lanewire-load"))
     };
     let chain = Chain::start(setting).unwrap();
     let outcomes = chain.load(320, 480, 16).unwrap().finish().unwrap();

@@ -34,9 +34,9 @@ struct Arguments {
     /// Where to write an outcome a line.
     #[arg(long)]
     report: PathBuf,
-    /// The lane of every other request that counts.
+    /// Header lines that the requests that count take turns at.
     #[arg(long)]
-    lane: Option<String>,
+    headers: Vec<String>,
 }
 
 struct Run {
@@ -96,7 +96,6 @@ impl Run {
 
     fn request(&self, number: usize, connection: &mut Option<Connection>) -> Outcome {
         let warm_up = number < self.arguments.warm_up;
-        let lane = self.arguments.lane.clone();
         let mut outcome = Outcome {
             id: format!("lw-{:08x}-{number:06}", std::process::id()),
             warm_up,
@@ -105,7 +104,9 @@ impl Run {
             local: None,
             sent: String::new(),
             received: String::new(),
-            lane: lane.filter(|_| !warm_up && number.is_multiple_of(2)),
+            headers: number
+                .checked_rem(self.arguments.headers.len())
+                .filter(|_| !warm_up),
         };
         if let Err(error) = self.exchange(number, &mut outcome, connection) {
             outcome.error = Some(format!("{error:#}"));
@@ -134,7 +135,8 @@ impl Run {
             None => connection.insert(Connection::open(target)?),
         };
         outcome.local = Some(connection.stream.local_addr()?);
-        let request = request(outcome, self.together(number));
+        let headers = outcome.headers.map_or("", |at| &self.arguments.headers[at]);
+        let request = request(&outcome.id, headers, self.together(number));
         outcome.sent = hex_sha256(request.as_bytes());
         connection
             .stream
@@ -150,10 +152,10 @@ impl Run {
     }
 }
 
-fn request(outcome: &Outcome, together: Option<usize>) -> String {
-    let mut request = format!("GET /order/{} HTTP/1.1\r\nHost: shop\r\n", outcome.id);
-    if let Some(lane) = &outcome.lane {
-        request += &format!("baggage: x-lane-code={lane}\r\n");
+fn request(id: &str, headers: &str, together: Option<usize>) -> String {
+    let mut request = format!("GET /order/{id} HTTP/1.1\r\nHost: shop\r\n");
+    for line in headers.lines() {
+        request += &format!("{line}\r\n");
     }
     if let Some(together) = together {
         request += &format!("x-together: {together}\r\n");
