@@ -21,6 +21,7 @@ enum counter {
 	COUNT_MALFORMED,
 	COUNT_UNTRUSTED,    /* from a peer outside trust.from */
 	COUNT_INBOUND_FULL, /* more contexts waited on one connection than fit */
+	COUNT_HANDSHAKE,    /* came with a TLS handshake: not the request's */
 	/* correlation: what opened, by how its parent was found */
 	COUNT_VISIT_WIRE,
 	COUNT_VISIT_HEADER,
@@ -39,6 +40,9 @@ enum counter {
 	COUNT_AGREEMENT,    /* R15 */
 	COUNT_DISAGREEMENT, /* R15 */
 	COUNT_BELIEF_LOST,  /* processes whose threads are no longer believed */
+	/* connections with TLS */
+	COUNT_TLS,	/* recognised */
+	COUNT_TLS_LOST, /* taken for plain data: a record's header could not be read */
 	/* limits */
 	COUNT_RECORD_DROPPED,  /* the ring buffer was full */
 	COUNT_HEAD_UNREADABLE, /* the payload was not in memory, or not in a plain buffer */

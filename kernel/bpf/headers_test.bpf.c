@@ -10,6 +10,7 @@
 #include "visits.h"
 #include "process.h"
 #include "worker.h"
+#include "tls.h"
 #include "flow.h"
 #include "emit.h"
 #include "head.h"

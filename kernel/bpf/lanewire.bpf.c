@@ -10,9 +10,11 @@
 #include "visits.h"
 #include "process.h"
 #include "worker.h"
+#include "tls.h"
 #include "flow.h"
 #include "emit.h"
 #include "syscall.h"
+#include "tls_walk.h"
 #include "head.h"
 #include "baggage.h"
 #include "traceparent.h"
@@ -22,8 +24,10 @@
 #include "visit.h"
 #include "option.h"
 #include "pool.h"
+#include "tls_doubt.h"
 #include "receive.h"
 #include "send.h"
+#include "tls_follow.h"
 #include "close.h"
 
 /* Some helpers are for GPL-compatible programs only; see the file's dual licence. */

@@ -17,7 +17,8 @@ struct worker {
 	__u32 pid;    /* the process in which the visit is open */
 	__u8 inherited;
 	__u8 reads_requests; /* has ever read one: not a pool thread (R16) */
-	__u8 pad[2];
+	__u8 acted; /* has sent something for its visit */
+	__u8 pad;
 };
 
 struct {
@@ -78,6 +79,7 @@ static __always_inline void worker_works_for(struct worker *w, const struct trac
 	w->pid = pid;
 	w->inherited = INHERITED_NOT;
 	w->pooled = 0;
+	w->acted = 0;
 }
 
 static __always_inline void worker_idle(struct worker *w)

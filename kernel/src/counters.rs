@@ -52,6 +52,10 @@ const METRICS: &[(&str, &str)] = &[
         "Processes whose threads are no longer believed",
     ),
     (
+        "lanewire.tls.connections",
+        "Connections with TLS whose records are followed, and those of them that got lost",
+    ),
+    (
         "lanewire.kernel.dropped",
         "What the programs had to leave out",
     ),
@@ -117,6 +121,7 @@ counters! {
     COUNT_MALFORMED "lanewire.option.received" "outcome" = "malformed"
     COUNT_UNTRUSTED "lanewire.option.received" "outcome" = "untrusted"
     COUNT_INBOUND_FULL "lanewire.option.received" "outcome" = "queue_full"
+    COUNT_HANDSHAKE "lanewire.option.received" "outcome" = "handshake"
     COUNT_VISIT_WIRE "lanewire.visits" "parent" = "wire"
     COUNT_VISIT_HEADER "lanewire.visits" "parent" = "header"
     COUNT_VISIT_INGRESS "lanewire.visits" "parent" = "none:ingress"
@@ -134,6 +139,8 @@ counters! {
     COUNT_AGREEMENT "lanewire.belief" "reply" = "agreed"
     COUNT_DISAGREEMENT "lanewire.belief" "reply" = "disagreed"
     COUNT_BELIEF_LOST "lanewire.belief.lost" "unit" = "process"
+    COUNT_TLS "lanewire.tls.connections" "state" = "recognised"
+    COUNT_TLS_LOST "lanewire.tls.connections" "state" = "lost"
     COUNT_RECORD_DROPPED "lanewire.kernel.dropped" "reason" = "ring_full"
     COUNT_HEAD_UNREADABLE "lanewire.kernel.dropped" "reason" = "head_unreadable"
     COUNT_HEAD_EVICTED "lanewire.kernel.dropped" "reason" = "head_evicted"
