@@ -46,7 +46,8 @@ enum tls_says {
 
 /* In 1.3 these are told by their lengths: content, its type, and a tag of 16 bytes. */
 #define TLS_ALERT_13 (2 + 1 + 16)
-#define TLS_ALERT_PADDED (2 + 1 + 16 + 16) /* as Java pads all that it sends */
+#define TLS_PADDING 16 /* Java's, of all records but the first with a key */
+#define TLS_ALERT_PADDED (TLS_ALERT_13 + TLS_PADDING)
 #define TLS_END_OF_EARLY_DATA (4 + 1 + 16)
 #define TLS_EMPTY_CERTIFICATE (8 + 1 + 16)
 /* The longest encrypted Finished of 1.2, and shorter than any hello that stands in its place. */
@@ -70,15 +71,15 @@ struct tls {
 	__u32 doubt_from, doubt_end;
 	__u32 doubt_tid;
 	__u8 state;
-	__u8 client;  /* enum tls_client */
-	__u8 version; /* as in its headers; 4 is 1.3. 0: not known yet */
-	__u8 tries;   /* how often a ClientHello was looked for */
-	__u8 tickets; /* that may still come */
-	__u8 early;   /* there is early data (0-RTT) */
-	__u8 served;  /* the server has said something */
-	__u8 hushed;  /* quiet holds */
-	__u8 full;    /* the client's last record was */
-	__u8 flight;  /* 1.3: the server's encrypted records before its Finished */
+	__u8 client;	      /* enum tls_client */
+	__u8 version;	      /* as in its headers; 4 is 1.3. 0: not known yet */
+	__u8 tries;	      /* how often a ClientHello was looked for */
+	__u8 tickets;	      /* that may still come */
+	__u8 early;	      /* there is early data (0-RTT) */
+	__u8 served;	      /* the server has said something */
+	__u8 hushed;	      /* quiet holds */
+	__u8 full;	      /* the client's last record was */
+	__u8 flight;	      /* 1.3: the server's encrypted records before its Finished */
 	__u8 finished, after; /* its Finished was seen; records behind it */
 	__u8 fresh;	      /* passive: the client's Finished was read in the same call */
 	__u8 doubt;	      /* enum tls_doubt */
@@ -90,6 +91,12 @@ struct tls {
 static __always_inline bool tls_is_finished(__u32 length)
 {
 	return length == 4 + 32 + 17 || length == 4 + 48 + 17 || length == 4 + 32 + 9;
+}
+
+/* The same, where it is not the first. */
+static __always_inline bool tls_finishes(__u32 length)
+{
+	return tls_is_finished(length) || tls_is_finished(length - TLS_PADDING);
 }
 
 /* A CertificateVerify has that of a signature: Ed25519, ECDSA (P-256, P-384, P-521), Ed448, RSA. */
@@ -119,7 +126,7 @@ static __always_inline void tls_opened(struct tls *t, bool tickets_came)
 /* Messages of a client that proves who it is may have a record each, or share one. */
 static __always_inline enum tls_says tls_client_encrypted(struct tls *t, __u32 length)
 {
-	if (tls_is_finished(length)) {
+	if (t->client < TLS_CERTIFICATE ? tls_is_finished(length) : tls_finishes(length)) {
 		tls_opened(t, false);
 		return TLS_NOTHING;
 	}
@@ -128,7 +135,8 @@ static __always_inline enum tls_says tls_client_encrypted(struct tls *t, __u32 l
 			t->client = length == TLS_EMPTY_CERTIFICATE ? TLS_VERIFY : TLS_CERTIFICATE;
 		return TLS_NOTHING;
 	}
-	if (t->client == TLS_CERTIFICATE && tls_is_verify(length)) {
+	if (t->client == TLS_CERTIFICATE &&
+	    (tls_is_verify(length) || tls_is_verify(length - TLS_PADDING))) {
 		t->client = TLS_VERIFY;
 		return TLS_NOTHING;
 	}
@@ -173,7 +181,7 @@ static __always_inline enum tls_says tls_server_record(struct tls *t, __u8 type,
 	if (t->client == TLS_OPEN_12)
 		return TLS_DATA;
 	if (t->client != TLS_OPEN_13) {
-		if (tls_is_finished(length)) {
+		if (tls_finishes(length)) {
 			t->flight += t->after + t->finished;
 			t->finished = 1;
 			t->after = 0;

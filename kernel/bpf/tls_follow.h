@@ -73,8 +73,7 @@ static __noinline int tls_sent(struct flow *f, struct sending *s)
 	__u32 at = s->tp->write_seq;
 	bool active = f->role == ROLE_ACTIVE;
 	if (t->state == TLS_UNKNOWN &&
-	    (!active || !s->begins ||
-	     !tls_begins(f, p->address, p->length, at, s->tp->copied_seq)))
+	    (!active || !s->begins || !tls_begins(f, p->address, p->length, at, s->tp->copied_seq)))
 		return 1;
 
 	/* Called again while the same call waits for room. */

@@ -143,8 +143,8 @@ static __always_inline bool tls_begins(struct flow *f, __u64 address, __u32 leng
 	__u32 had = length < TLS_HELLO_BYTES ? TLS_HEADER : TLS_HELLO_BYTES;
 	if (++t->tries > TLS_TRIES)
 		t->state = TLS_NONE;
-	if (!address || length < TLS_HEADER ||
-	    bpf_probe_read_user(hello, had, (void *)address) || !tls_is_hello(hello, length))
+	if (!address || length < TLS_HEADER || bpf_probe_read_user(hello, had, (void *)address) ||
+	    !tls_is_hello(hello, length))
 		return false;
 	t->state = TLS_ON;
 	t->out.next = sent;

@@ -17,7 +17,7 @@ struct worker {
 	__u32 pid;    /* the process in which the visit is open */
 	__u8 inherited;
 	__u8 reads_requests; /* has ever read one: not a pool thread (R16) */
-	__u8 acted; /* has sent something for its visit */
+	__u8 acted;	     /* has sent something for its visit */
 	__u8 pad;
 };
 

@@ -18,6 +18,9 @@ use crate::process::{Log, Process, output};
 use crate::servers::fixture;
 use crate::spans::{Kind, Span};
 
+/// What every server is called.
+pub const SERVER_NAME: &str = "server";
+
 /// An authority, and what it has signed, in files that anybody may read.
 #[derive(Debug)]
 pub struct Certificates {
@@ -38,7 +41,9 @@ impl Certificates {
             directory: directory.to_owned(),
         };
         fs::write(certificates.ca(), ca.pem())?;
-        let servers: Vec<String> = servers.iter().map(ToString::to_string).collect();
+        // nginx compares names alone.
+        let servers = servers.iter().map(ToString::to_string);
+        let servers: Vec<String> = servers.chain([SERVER_NAME.to_owned()]).collect();
         for (name, hosts) in [("server", servers), ("client", vec!["client".to_owned()])] {
             let key = KeyPair::generate()?;
             let mut params = CertificateParams::new(hosts)?;
@@ -249,9 +254,14 @@ pub struct Truth {
 impl Truth {
     /// What a server said.
     pub fn of(log: &Log) -> Truth {
+        Truth::read(&log.text())
+    }
+
+    /// What a server wrote down.
+    pub fn read(text: &str) -> Truth {
         let mut truth = Truth::default();
-        for line in log.lines() {
-            if let Some((id, port)) = served(&line) {
+        for line in text.lines() {
+            if let Some((id, port)) = served(line) {
                 truth.connections.entry(port).or_default().push(id);
             }
         }
@@ -338,8 +348,9 @@ fn connection<'a>(
         ensure!(server.parent_found_by() == "wire", "{server:#?}");
         // An end may be told an eighth too early.
         let (late, slack) = (server.end, (server.end - server.start) / 4 + 1_000_000);
+        let answered = client.text("error.type").is_none();
         ensure!(
-            client.start <= server.start && late <= client.end + slack,
+            client.start <= server.start && (!answered || late <= client.end + slack),
             "request {number} of {requests}: the server's time is not within the client's: {pair:#?}"
         );
         let next = pairs.get(number + 1);
@@ -347,9 +358,6 @@ fn connection<'a>(
             next.is_none_or(|next| server.end <= next.client.start + 1_000_000),
             "request {number} of {requests} ends in the next one: {pair:#?} {next:#?}"
         );
-        for span in [client, server] {
-            ensure!(span.text("error.type").is_none(), "failed: {span:#?}");
-        }
     }
     Ok(pairs)
 }
