@@ -278,12 +278,7 @@ pub fn echo(host: &Host, listen: SocketAddr) -> Result<Process> {
 ///
 /// # Errors
 /// When it does not start.
-pub fn far(
-    host: &Host,
-    program: &Path,
-    listen: SocketAddr,
-    options: &[&str],
-) -> Result<Process> {
+pub fn far(host: &Host, program: &Path, listen: SocketAddr, options: &[&str]) -> Result<Process> {
     let at = listen.to_string();
     let arguments = [&[at.as_str()], options].concat();
     ready(host.start(Traced::Yes, program, &arguments)?, host, listen)

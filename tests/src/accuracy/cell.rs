@@ -46,6 +46,7 @@ const REDIS: u16 = 6379;
 const POSTGRES: u16 = 5432;
 const HTTP: u16 = 9000;
 const REFUSING: u16 = 9001;
+const OWN: u16 = 9002;
 
 /// The programs of this harness: `env!("CARGO_BIN_EXE_...")` in a test.
 #[derive(Clone, Debug)]
@@ -129,12 +130,16 @@ impl Bench {
     /// of its calls.
     pub fn run(&mut self, program: &Installed, setting: &Setting) -> Result<Outcomes> {
         for server in &mut self.servers {
-            ensure!(server.ended()?.is_none(), "a server ended: {}", server.log().text());
+            ensure!(
+                server.ended()?.is_none(),
+                "a server ended: {}",
+                server.log().text()
+            );
         }
         let (front, middle, data) = (self.host(FRONT), self.host(MIDDLE), self.host(DATA));
         let listen = middle.endpoint(Family::V4, LISTEN);
         let incoming = Capture::start_of(middle, Interface::Eth0, &format!("tcp port {LISTEN}"))?;
-        let ports = [REDIS, POSTGRES, HTTP, REFUSING].map(|port| format!("tcp port {port}"));
+        let ports = [REDIS, POSTGRES, HTTP, REFUSING, OWN].map(|port| format!("tcp port {port}"));
         let downstream = Capture::start_of(data, Interface::Eth0, &ports.join(" or "))?;
         let collector = Collector::start(self.host(WATCH))?;
         let mut agents = Vec::new();
@@ -144,10 +149,11 @@ impl Bench {
             } else {
                 ""
             };
-            let configuration =
-                agent::configuration_with(host, &collector.endpoint(), sections);
+            let configuration = agent::configuration_with(host, &collector.endpoint(), sections);
             agents.push((host, Agent::start_with(host, &configuration)?));
         }
+        let own = program.program.own.map(|_| self.start_far(program));
+        let own = own.transpose()?;
         let running = self.start_program(program, listen)?;
         let said = running.log().clone();
         let outcomes = self
@@ -158,13 +164,14 @@ impl Bench {
             })
             .with_context(|| format!("{} said: {}", program.name, said.text()))?;
         self.end_program(running)?;
+        own.map(|mut own| own.stop()).transpose()?;
         let (incoming, downstream) = (incoming.finish()?, downstream.finish()?);
         let mut lost = BTreeMap::new();
         for (host, agent) in agents {
             lost.extend(losses(host)?);
             agent.stop()?;
         }
-        let hops = self.hops(program.program.http);
+        let hops = self.hops(program.program.own);
         let mut captured = lines(&hops, &incoming)?;
         captured.extend(lines(&hops, &downstream)?);
         let spans = collector.finish()?;
@@ -181,18 +188,20 @@ impl Bench {
         self.topology.host(name)
     }
 
-    fn hops(&self, http: Protocol) -> Vec<(Hop, SocketAddr, Protocol)> {
+    fn hops(&self, own: Option<Protocol>) -> Vec<(Hop, SocketAddr, Protocol)> {
         let hop = |client, server, host, port, protocol| {
             let at = self.host(host).endpoint(Family::V4, port);
             (Hop { client, server }, at, protocol)
         };
-        vec![
+        let mut hops = vec![
             hop("load", "program", MIDDLE, LISTEN, Protocol::Http1),
             hop("program", "redis", DATA, REDIS, Protocol::Redis),
             hop("program", "postgres", DATA, POSTGRES, Protocol::Postgres),
-            hop("program", "http", DATA, HTTP, http),
-            hop("program", "http", DATA, REFUSING, http),
-        ]
+            hop("program", "http", DATA, HTTP, Protocol::Http1),
+            hop("program", "http", DATA, REFUSING, Protocol::Http1),
+        ];
+        hops.extend(own.map(|own| hop("program", "own", DATA, OWN, own)));
+        hops
     }
 
     fn start_program(&self, program: &Installed, listen: SocketAddr) -> Result<Process> {
@@ -207,13 +216,26 @@ impl Bench {
             ("POSTGRES", data.endpoint(Family::V4, POSTGRES)),
             ("HTTP", data.endpoint(Family::V4, HTTP)),
             ("REFUSING", data.endpoint(Family::V4, REFUSING)),
+            ("OWN", data.endpoint(Family::V4, OWN)),
         ];
         for (name, at) in endpoints {
             command.env(format!("{name}_HOST"), at.ip().to_string());
             command.env(format!("{name}_PORT"), at.port().to_string());
         }
-        command.env("WORK", work).env("OTEL_SERVICE_NAME", &program.name);
+        command
+            .env("WORK", work)
+            .env("OTEL_SERVICE_NAME", &program.name);
         servers::ready(Process::start(&program.name, command)?, middle, listen)
+    }
+
+    fn start_far(&self, program: &Installed) -> Result<Process> {
+        let data = self.host(DATA);
+        let at = data.endpoint(Family::V4, OWN);
+        let mut command = program.script("far.sh", |script| data.command(Traced::Yes, script));
+        command.env("LISTEN_HOST", at.ip().to_string());
+        command.env("LISTEN_PORT", at.port().to_string());
+        let name = format!("the far end of {}", program.name);
+        servers::ready(Process::start(&name, command)?, data, at)
     }
 
     /// It, and whatever it has started.
@@ -254,7 +276,11 @@ fn all_called(program: &Installed, outcomes: &[Outcome], downstream: &Capture) -
     let answered = outcomes.iter().filter(|outcome| outcome.succeeded());
     let steps = program.program.steps;
     let mut expected: HashSet<(String, String)> = answered
-        .flat_map(|outcome| steps.iter().map(|step| (outcome.id.clone(), (*step).to_owned())))
+        .flat_map(|outcome| {
+            steps
+                .iter()
+                .map(|step| (outcome.id.clone(), (*step).to_owned()))
+        })
         .collect();
     let called = wait::until("all calls", || {
         for mark in marks(&downstream.so_far()?) {
@@ -262,7 +288,13 @@ fn all_called(program: &Installed, outcomes: &[Outcome], downstream: &Capture) -
         }
         Ok(expected.is_empty().then_some(()))
     });
-    called.with_context(|| format!("{} calls are missing, such as {:?}", expected.len(), expected.iter().next()))
+    called.with_context(|| {
+        format!(
+            "{} calls are missing, such as {:?}",
+            expected.len(),
+            expected.iter().next()
+        )
+    })
 }
 
 /// What the agent of a host has lost of what it saw.

@@ -144,7 +144,9 @@ impl<'a> Court<'a> {
             });
             match line {
                 Some(line) => sides.entry((*line, span.kind)).or_default().push(span),
-                None => report.extra.push(format!("no such connection: {}", told(span))),
+                None => report
+                    .extra
+                    .push(format!("no such connection: {}", told(span))),
             }
         }
         for ((index, kind), mut spans) in sides {
@@ -174,15 +176,20 @@ impl<'a> Court<'a> {
                     continue;
                 };
                 let span = self.callees[index].get(&number).copied();
-                let wire = line.context_of(number).map(|context| context.trace_id.as_str());
+                let wire = line
+                    .context_of(number)
+                    .map(|context| context.trace_id.as_str());
                 let trace_id = wire.or(span.map(|span| span.trace_id.as_str()));
                 report.visits += 1;
                 report.visits_missing += usize::from(span.is_none());
                 let before = trace_id.and_then(|trace_id| self.owners.insert(trace_id, id));
                 if let Some(before) = before.filter(|before| *before != id) {
-                    report.misread.push(format!("{before} and {id} came in one trace"));
+                    report
+                        .misread
+                        .push(format!("{before} and {id} came in one trace"));
                 }
-                self.parents.extend(span.map(|span| (span.span_id.as_str(), (server, id))));
+                self.parents
+                    .extend(span.map(|span| (span.span_id.as_str(), (server, id))));
                 let visit = Visit {
                     span,
                     trace_id,
@@ -199,7 +206,9 @@ impl<'a> Court<'a> {
             let (begin, edge) = covering(line, &self.callers[index], number);
             let Some(id) = asked.request.id.as_deref() else {
                 let edge = edge.filter(|_| begin == number);
-                report.verdicts.extend(edge.and_then(|edge| self.judge_set_up(edge)));
+                report
+                    .verdicts
+                    .extend(edge.and_then(|edge| self.judge_set_up(edge)));
                 continue;
             };
             let visit = self.visits.get(&(caller, id));
@@ -231,7 +240,9 @@ impl<'a> Court<'a> {
         };
         let right = visit.is_some_and(|visit| match visit.span {
             Some(span) => (parent, &edge.trace_id) == (&span.span_id, &span.trace_id),
-            None => visit.trace_id == Some(&edge.trace_id) && !self.parents.contains_key(&parent[..]),
+            None => {
+                visit.trace_id == Some(&edge.trace_id) && !self.parents.contains_key(&parent[..])
+            }
         });
         if right {
             return (Finding::Right, how);
@@ -251,7 +262,11 @@ impl<'a> Court<'a> {
             step: String::new(),
             finding: Finding::Wrong(edge.parent_found_by().to_owned()),
             far: Finding::Missing,
-            about: format!("set-up, {}, under {}", told(edge), self.tell_parent(edge, parent)),
+            about: format!(
+                "set-up, {}, under {}",
+                told(edge),
+                self.tell_parent(edge, parent)
+            ),
         };
         (!open).then_some(wrong)
     }
@@ -305,17 +320,29 @@ impl<'a> Court<'a> {
 
 fn hear_one(line: &Line, span: &Span, place: Place, report: &mut Report) {
     match place {
+        Place::Begins(number) if line.requests[number].request.beside => {
+            report
+                .extra
+                .push(format!("beside all requests: {}", told(span)));
+        }
         Place::Begins(number) => {
-            let (read, sent) = (matching::id_in_head(span), &line.requests[number].request.id);
+            let (read, sent) = (
+                matching::id_in_head(span),
+                &line.requests[number].request.id,
+            );
             if read.is_some() && read != *sent {
                 report.misread.push(format!("{sent:?}: {}", told(span)));
             }
         }
         Place::Within(number) => {
             let id = &line.requests[number].request.id;
-            report.extra.push(format!("a part of {id:?}: {}", told(span)));
+            report
+                .extra
+                .push(format!("a part of {id:?}: {}", told(span)));
         }
-        Place::Nowhere => report.extra.push(format!("no such request: {}", told(span))),
+        Place::Nowhere => report
+            .extra
+            .push(format!("no such request: {}", told(span))),
     }
 }
 
@@ -332,7 +359,9 @@ fn covering<'a>(line: &Line, side: &Side<'a>, number: usize) -> (usize, Option<&
 fn told(span: &Span) -> String {
     let (kind, name, how) = (span.kind, &span.name, span.parent_found_by());
     let service = span.service();
-    let ends = span.ends().map_or_else(String::new, |(local, peer)| format!(" {local} -> {peer}"));
+    let ends = span
+        .ends()
+        .map_or_else(String::new, |(local, peer)| format!(" {local} -> {peer}"));
     format!("{kind:?} {name:?} of {service}{ends} ({how})")
 }
 

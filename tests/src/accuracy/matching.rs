@@ -80,7 +80,9 @@ pub fn lines(
     let mut lines = Vec::new();
     let mut by_ends: BTreeMap<(SocketAddr, SocketAddr), Vec<usize>> = BTreeMap::new();
     for connection in connections {
-        let hop = endpoints.iter().position(|(at, _)| *at == connection.id.server);
+        let hop = endpoints
+            .iter()
+            .position(|(at, _)| *at == connection.id.server);
         let Some(hop) = hop else { continue };
         let ends = (connection.id.client, connection.id.server);
         by_ends.entry(ends).or_default().push(lines.len());
@@ -98,7 +100,10 @@ pub fn lines(
         };
         let found = found.map_err(|why| anyhow!("from {} to {}: {why}", packet.from, packet.to))?;
         let line = &mut lines[*index];
-        let begin = packet.sequence.wrapping_sub(line.id.initial).wrapping_sub(1) as usize;
+        let begin = packet
+            .sequence
+            .wrapping_sub(line.id.initial)
+            .wrapping_sub(1) as usize;
         line.carries(Context {
             bytes: begin..begin + packet.payload.len(),
             trace_id: found.trace_id,
@@ -176,14 +181,26 @@ impl Line {
         for (place, anchor) in places.iter_mut().zip(&anchors) {
             let Some(anchor) = anchor else { continue };
             let begin = self.begin_in(&anchor.bytes);
-            *place = match begin.len() {
-                0 => Some(begin.start.checked_sub(1).map_or(Place::Nowhere, Place::Within)),
-                1 if taken[begin.start] => Some(Place::Within(begin.start)),
-                1 => {
-                    taken[begin.start] = true;
-                    Some(Place::Begins(begin.start))
-                }
+            let asks = |at: &usize| !self.requests[*at].request.beside;
+            let mut asking = begin.clone().filter(asks);
+            let only = match (asking.next(), asking.next()) {
+                (Some(only), None) => Some(only),
+                (None, _) if begin.len() == 1 => Some(begin.start),
                 _ => None,
+            };
+            *place = match only {
+                Some(only) if taken[only] => Some(Place::Within(only)),
+                Some(only) => {
+                    taken[only] = true;
+                    Some(Place::Begins(only))
+                }
+                None if begin.is_empty() => Some(
+                    begin
+                        .start
+                        .checked_sub(1)
+                        .map_or(Place::Nowhere, Place::Within),
+                ),
+                None => None,
             };
         }
         for index in 0..spans.len() {
@@ -196,7 +213,9 @@ impl Line {
             }
         }
         let places = places.into_iter();
-        places.map(|place| place.unwrap_or(Place::Nowhere)).collect()
+        places
+            .map(|place| place.unwrap_or(Place::Nowhere))
+            .collect()
     }
 
     /// The context that travelled on behalf of a span: a caller's own, a callee's parent.

@@ -30,8 +30,9 @@ pub struct Program {
     pub environment: &'static [(&'static str, &'static str)],
     /// Every step that each request has, at least once.
     pub steps: &'static [&'static str],
-    /// What it speaks with `HTTP_PORT`.
-    pub http: Protocol,
+    /// What its own far end speaks, if it has one: `far.sh` becomes that, and listens where the
+    /// program finds it by `OWN_HOST` and `OWN_PORT`.
+    pub own: Option<Protocol>,
 }
 
 /// A program of one version of its runtime, and where it is installed.
@@ -61,7 +62,23 @@ const fn python(
         directory: "python",
         environment,
         steps,
-        http: Protocol::Http1,
+        own: None,
+    }
+}
+
+const fn go(
+    name: &'static str,
+    about: &'static str,
+    environment: &'static [(&'static str, &'static str)],
+    steps: &'static [&'static str],
+) -> Program {
+    Program {
+        name,
+        about,
+        directory: "go",
+        environment,
+        steps,
+        own: None,
     }
 }
 
@@ -73,7 +90,7 @@ pub const PROGRAMS: &[Program] = &[
         directory: "nginx",
         environment: &[],
         steps: &[""],
-        http: Protocol::Http1,
+        own: None,
     },
     python(
         "python-threads",
@@ -117,6 +134,27 @@ pub const PROGRAMS: &[Program] = &[
         &[("PROGRAM", "python green.py")],
         USUAL,
     ),
+    go(
+        "go",
+        "net/http, pgx, go-redis; s4, s5, s6 in goroutines",
+        &[("PROGRAM", "order")],
+        USUAL,
+    ),
+    go(
+        "go-stripped",
+        "the same without symbols",
+        &[("PROGRAM", "order-stripped")],
+        USUAL,
+    ),
+    Program {
+        own: Some(Protocol::Http2),
+        ..go(
+            "go-grpc",
+            "net/http, and a gRPC client's one connection; s2, s3, s4 at once",
+            &[("PROGRAM", "rpc")],
+            &["s1", "s2", "s3", "s4"],
+        )
+    },
 ];
 
 impl Program {
@@ -168,7 +206,8 @@ impl Program {
             fs::write(&stamp, &wanted)?;
         }
         let versions = fs::read_to_string(installed.cache.join("versions"));
-        installed.versions = versions.with_context(|| format!("the versions of {}", installed.name))?;
+        installed.versions =
+            versions.with_context(|| format!("the versions of {}", installed.name))?;
         Ok(Some(installed))
     }
 }
@@ -178,7 +217,9 @@ impl Installed {
     pub fn script(&self, script: &str, command: impl FnOnce(PathBuf) -> Command) -> Command {
         let directory = fixture("accuracy").join(self.program.directory);
         let mut command = command(directory.join(script));
-        command.env("CACHE", &self.cache).env("VERSION", &self.version);
+        command
+            .env("CACHE", &self.cache)
+            .env("VERSION", &self.version);
         command.envs(self.program.environment.iter().copied());
         command
     }
@@ -186,22 +227,28 @@ impl Installed {
 
 fn cache() -> Result<PathBuf> {
     let home = || Some(Path::new(&env::var_os("HOME")?).join(".cache"));
-    let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
-    Ok(cache.context("neither XDG_CACHE_HOME nor HOME is set")?.join("lanewire-accuracy"))
+    let cache = env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(home);
+    Ok(cache
+        .context("neither XDG_CACHE_HOME nor HOME is set")?
+        .join("lanewire-accuracy"))
 }
 
 /// What an installation was made of: another stamp, and it is made again.
 fn stamp_of(directory: &Path) -> Result<String> {
-    let mut files: Vec<PathBuf> = fs::read_dir(directory)
+    let mut all = Vec::new();
+    let mut entries: Vec<PathBuf> = fs::read_dir(directory)
         .with_context(|| format!("reading {}", directory.display()))?
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<Result<_, _>>()?;
-    files.sort();
-    let mut all = Vec::new();
-    for file in files.iter().filter(|file| file.is_file()) {
-        // What runs from where it lies is not installed.
-        if file.extension() != Some(OsStr::new("py")) {
-            all.extend(fs::read(file)?);
+    entries.sort();
+    for entry in entries {
+        if entry.is_dir() {
+            all.extend(stamp_of(&entry)?.into_bytes());
+        } else if entry.extension() != Some(OsStr::new("py")) {
+            // What runs from where it lies is not installed.
+            all.extend(fs::read(entry)?);
         }
     }
     Ok(hex_sha256(&all))

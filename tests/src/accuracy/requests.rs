@@ -26,6 +26,8 @@ pub struct Request {
     pub id: Option<String>,
     /// Which of the calls of the program it is, such as `s3`; nothing where that is not said.
     pub step: String,
+    /// It asks for nothing: what HTTP/2 says beside its streams.
+    pub beside: bool,
 }
 
 /// All requests in what one end sent, in the order of their first bytes. Bytes at the end that are
@@ -57,6 +59,7 @@ fn request(range: Range<usize>, searched: &[u8]) -> Request {
         bytes: range,
         id,
         step: step.unwrap_or_default(),
+        beside: false,
     }
 }
 
@@ -76,7 +79,10 @@ pub fn mark(bytes: &[u8]) -> Option<(String, String)> {
 
 /// Every id and its step in bytes of any kind.
 pub fn marks(bytes: &[u8]) -> impl Iterator<Item = (String, String)> {
-    let starts = bytes.windows(3).enumerate().filter(|(_, begin)| *begin == b"lw-");
+    let starts = bytes
+        .windows(3)
+        .enumerate()
+        .filter(|(_, begin)| *begin == b"lw-");
     starts.filter_map(|(at, _)| mark(&bytes[at.saturating_sub(3)..bytes.len().min(at + 18)]))
 }
 
@@ -136,64 +142,45 @@ fn big_endian(bytes: &[u8], at: usize) -> Option<usize> {
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Streams by their headers, and what is said beside them as requests without an id. Only bodies are
-/// searched for an id: headers are compressed.
+/// Streams by their headers, and runs of what is said beside them. Only bodies are searched for an id:
+/// headers are compressed.
 fn streams(bytes: &[u8]) -> Vec<Request> {
     const DATA: u8 = 0;
     const HEADERS: u8 = 1;
     const CONTINUATION: u8 = 9;
-    let mut requests: Vec<(u32, Request)> = Vec::new();
-    let mut at = if bytes.starts_with(PREFACE) {
-        PREFACE.len()
-    } else {
-        0
-    };
-    let mut beside = (at > 0).then_some(0..at);
-    let mut bodies: Vec<Vec<u8>> = Vec::new();
-    let no_stream = |range: Range<usize>| (0, request(range, &[]));
+    let mut found: Vec<(Option<u32>, Range<usize>, Vec<u8>)> = Vec::new();
+    let mut at = 0;
+    if bytes.starts_with(PREFACE) {
+        at = PREFACE.len();
+        found.push((None, 0..at, Vec::new()));
+    }
     while let Some(header) = bytes.get(at..at + 9) {
-        let length = usize::from(header[0]) << 16 | usize::from(header[1]) << 8 | usize::from(header[2]);
+        let length = u32::from_be_bytes([0, header[0], header[1], header[2]]) as usize;
         let end = (at + 9 + length).min(bytes.len());
-        let stream = u32::from_be_bytes([header[5], header[6], header[7], header[8]]) & !(1 << 31);
-        let known = requests.iter().rposition(|(of, _)| *of == stream && stream != 0);
-        match (header[3], known) {
-            (HEADERS, None) => {
-                if let Some(beside) = beside.take() {
-                    requests.push(no_stream(beside));
-                    bodies.push(Vec::new());
-                }
-                requests.push((stream, request(at..end, &[])));
-                bodies.push(Vec::new());
-            }
-            (DATA | HEADERS | CONTINUATION, Some(index)) => {
-                requests[index].1.bytes.end = end;
+        let id = u32::from_be_bytes([header[5], header[6], header[7], header[8]]) & !(1 << 31);
+        let stream = Some(id).filter(|_| [DATA, HEADERS, CONTINUATION].contains(&header[3]));
+        let known = found.iter_mut().rev().find(|(of, range, _)| match stream {
+            Some(_) => *of == stream,
+            None => of.is_none() && range.end == at,
+        });
+        match known {
+            Some((_, range, body)) => {
+                range.end = end;
                 if header[3] == DATA {
-                    bodies[index].extend_from_slice(&bytes[at + 9..end]);
+                    body.extend_from_slice(&bytes[at + 9..end]);
                 }
             }
-            _ => match &mut beside {
-                Some(beside) if beside.end == at => beside.end = end,
-                _ => {
-                    let earlier = beside.replace(at..end);
-                    requests.extend(earlier.map(no_stream));
-                    bodies.resize(requests.len(), Vec::new());
-                }
-            },
+            None => found.push((stream, at..end, Vec::new())),
         }
         at = end;
     }
-    requests.extend(beside.map(no_stream));
-    bodies.resize(requests.len(), Vec::new());
-    let mut all: Vec<Request> = requests
-        .into_iter()
-        .zip(bodies)
-        .map(|((_, found), body)| Request {
-            bytes: found.bytes,
-            ..request(0..0, &body)
+    let found = found.into_iter();
+    found
+        .map(|(stream, range, body)| Request {
+            beside: stream.is_none(),
+            ..request(range, &body)
         })
-        .collect();
-    all.sort_by_key(|request| request.bytes.start);
-    all
+        .collect()
 }
 
 #[cfg(test)]
@@ -216,7 +203,10 @@ mod tests {
         assert_eq!(step(&format!("/order/{A}")).as_deref(), Some(""));
         assert_eq!(step("s6:nothing"), None);
         let all = format!("xs6:{A}\0lw-s1/{B}lw-");
-        let expected = [(A.to_owned(), "s6".to_owned()), (B.to_owned(), "s1".to_owned())];
+        let expected = [
+            (A.to_owned(), "s6".to_owned()),
+            (B.to_owned(), "s1".to_owned()),
+        ];
         assert_eq!(marks(all.as_bytes()).collect::<Vec<_>>(), expected);
     }
 
@@ -241,7 +231,10 @@ mod tests {
             .map(|(range, id, _)| (range.start, id.is_some()))
             .collect();
         let (h, g) = (hello.len(), get.len());
-        assert_eq!(cuts, [(0, false), (h, true), (h + g, true), (h + 2 * g, false)]);
+        assert_eq!(
+            cuts,
+            [(0, false), (h, true), (h + g, true), (h + 2 * g, false)]
+        );
     }
 
     fn message(kind: &str, body: &str) -> Vec<u8> {
@@ -271,9 +264,15 @@ mod tests {
             assert_eq!(*range, at..at + part.len());
             at += part.len();
         }
-        let marks: Vec<_> = found.iter().map(|(_, id, step)| (id.as_deref(), step.as_str())).collect();
+        let marks: Vec<_> = found
+            .iter()
+            .map(|(_, id, step)| (id.as_deref(), step.as_str()))
+            .collect();
         let none = (None, "");
-        assert_eq!(marks, [none, none, none, none, (Some(A), "s2"), (Some(B), "s7")]);
+        assert_eq!(
+            marks,
+            [none, none, none, none, (Some(A), "s2"), (Some(B), "s7")]
+        );
     }
 
     fn frame(kind: u8, stream: u8, body: &[u8]) -> Vec<u8> {
@@ -305,5 +304,10 @@ mod tests {
             (starts[5]..starts[6], None, String::new()),
         ];
         assert_eq!(found, expected);
+        let beside: Vec<_> = requests(Protocol::Http2, &all)
+            .iter()
+            .map(|r| r.beside)
+            .collect();
+        assert_eq!(beside, [true, false, false, true]);
     }
 }

@@ -84,7 +84,9 @@ fn kinds<'a>(
     kind: fn(&Finding) -> Option<&str>,
 ) -> Vec<(&'a str, usize)> {
     let counts = counts.iter();
-    counts.filter_map(|(finding, count)| Some((kind(finding)?, *count))).collect()
+    counts
+        .filter_map(|(finding, count)| Some((kind(finding)?, *count)))
+        .collect()
 }
 
 fn notes(outcomes: &Outcomes) -> String {
@@ -98,7 +100,12 @@ fn notes(outcomes: &Outcomes) -> String {
     note(outcomes.failed.len(), "requests failed");
     note(report.visits_missing, "visits without a span");
     note(report.misread.len(), "heads misread");
-    notes.extend(outcomes.lost.iter().map(|(counter, count)| format!("{counter} {count}")));
+    notes.extend(
+        outcomes
+            .lost
+            .iter()
+            .map(|(counter, count)| format!("{counter} {count}")),
+    );
     notes.join("; ")
 }
 
@@ -118,7 +125,9 @@ fn shares(kinds: &[(&str, usize)], of: usize) -> String {
     let total: usize = kinds.iter().map(|(_, count)| count).sum();
     let mut text = percent(total, of);
     if total > 0 {
-        let parts = kinds.iter().map(|(why, count)| format!("{why} {}", percent(*count, of)));
+        let parts = kinds
+            .iter()
+            .map(|(why, count)| format!("{why} {}", percent(*count, of)));
         let _ = write!(text, " ({})", parts.collect::<Vec<_>>().join(", "));
     }
     text
@@ -129,13 +138,20 @@ fn counted(kinds: &[(&str, usize)]) -> String {
     if total == 0 {
         return "0".into();
     }
-    let parts: Vec<_> = kinds.iter().map(|(how, count)| format!("{how} {count}")).collect();
+    let parts: Vec<_> = kinds
+        .iter()
+        .map(|(how, count)| format!("{how} {count}"))
+        .collect();
     format!("**{total}** ({})", parts.join(", "))
 }
 
 /// The head of a table with these columns.
 fn head(columns: &[&str]) -> String {
-    format!("| {} |\n|{}\n", columns.join(" | "), "---|".repeat(columns.len()))
+    format!(
+        "| {} |\n|{}\n",
+        columns.join(" | "),
+        "---|".repeat(columns.len())
+    )
 }
 
 /// The rows as a table.
@@ -158,8 +174,15 @@ pub fn updated(document: &str, rows: &[Row], order: &[&str]) -> Result<String> {
         .context("no line `<!-- end -->` behind `<!-- cells -->`")?;
     let mut all: Vec<Row> = rows.to_vec();
     for line in old.lines().skip(2) {
-        let row = Row(line.trim_matches('|').split('|').map(|field| field.trim().to_owned()).collect());
-        ensure!(row.0.len() == COLUMNS.len(), "this is no row of the table: {line}");
+        let row = Row(line
+            .trim_matches('|')
+            .split('|')
+            .map(|field| field.trim().to_owned())
+            .collect());
+        ensure!(
+            row.0.len() == COLUMNS.len(),
+            "this is no row of the table: {line}"
+        );
         if !rows.iter().any(|new| new.key() == row.key()) {
             all.push(row);
         }
@@ -168,9 +191,16 @@ pub fn updated(document: &str, rows: &[Row], order: &[&str]) -> Result<String> {
         let (name, concurrency) = row.key();
         let (base, version) = name.split_once('@').unwrap_or((name, ""));
         let place = order.iter().position(|known| *known == base);
-        (place, version.to_owned(), concurrency.parse::<usize>().unwrap_or_default())
+        (
+            place,
+            version.to_owned(),
+            concurrency.parse::<usize>().unwrap_or_default(),
+        )
     });
-    Ok(format!("{before}<!-- cells -->\n{}<!-- end -->{after}", table(&all)))
+    Ok(format!(
+        "{before}<!-- cells -->\n{}<!-- end -->{after}",
+        table(&all)
+    ))
 }
 
 #[cfg(test)]
@@ -234,14 +264,23 @@ mod tests {
     #[test]
     fn new_rows_take_the_place_of_old_ones() {
         let right = [(Finding::Right, Finding::Right)];
-        let document = format!("# Title\n<!-- cells -->\n{}<!-- end -->\nText\n", table(&[]));
+        let document = format!(
+            "# Title\n<!-- cells -->\n{}<!-- end -->\nText\n",
+            table(&[])
+        );
         let order = ["nginx", "threads"];
         let first = [row("threads", 64, &right), row("nginx", 1, &right)];
         let document = updated(&document, &first, &order).unwrap();
-        let second = [row("threads", 8, &right), row("nginx", 1, &[right.clone(), right.clone()].concat())];
+        let second = [
+            row("threads", 8, &right),
+            row("nginx", 1, &[right.clone(), right.clone()].concat()),
+        ];
         let document = updated(&document, &second, &order).unwrap();
         let lines: Vec<_> = document.lines().collect();
-        assert_eq!((lines[0], lines[1], lines[8]), ("# Title", "<!-- cells -->", "Text"));
+        assert_eq!(
+            (lines[0], lines[1], lines[8]),
+            ("# Title", "<!-- cells -->", "Text")
+        );
         assert!(lines[4].starts_with("| nginx | 1 | 2 | 2 |"), "{document}");
         assert!(lines[5].starts_with("| threads | 8 |"));
         assert!(lines[6].starts_with("| threads | 64 |"));

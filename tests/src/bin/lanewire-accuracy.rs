@@ -60,13 +60,20 @@ fn main() -> Result<()> {
         let Some(program) = program.install(version)? else {
             continue;
         };
-        eprintln!("{}: {}", program.name, program.versions.trim().replace('\n', ", "));
+        eprintln!(
+            "{}: {}",
+            program.name,
+            program.versions.trim().replace('\n', ", ")
+        );
         for concurrency in &arguments.concurrency {
             let setting = arguments.setting(program.program.steps.len(), *concurrency)?;
             let outcomes = match bench.run(&program, &setting) {
                 Ok(outcomes) => outcomes,
                 Err(error) => {
-                    eprintln!("FAILED: {} at {concurrency} at once: {error:?}", program.name);
+                    eprintln!(
+                        "FAILED: {} at {concurrency} at once: {error:?}",
+                        program.name
+                    );
                     failed += 1;
                     continue;
                 }
@@ -86,7 +93,10 @@ fn main() -> Result<()> {
 impl Arguments {
     fn names(&self) -> Vec<String> {
         if self.programs.is_empty() {
-            return PROGRAMS.iter().map(|program| program.name.to_owned()).collect();
+            return PROGRAMS
+                .iter()
+                .map(|program| program.name.to_owned())
+                .collect();
         }
         self.programs.clone()
     }
@@ -109,10 +119,13 @@ impl Arguments {
         let Some(file) = &self.write else {
             return Ok(());
         };
-        let document = fs::read_to_string(file)
-            .with_context(|| format!("reading {}", file.display()))?;
+        let document =
+            fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
         let order: Vec<_> = PROGRAMS.iter().map(|program| program.name).collect();
-        fs::write(file, table::updated(&document, std::slice::from_ref(row), &order)?)?;
+        fs::write(
+            file,
+            table::updated(&document, std::slice::from_ref(row), &order)?,
+        )?;
         Ok(())
     }
 }
@@ -126,15 +139,29 @@ fn explain(outcomes: &Outcomes, most: usize) {
         }
     };
     let all = |finding: fn(&Finding) -> bool| {
-        let verdicts = report.verdicts.iter().filter(move |verdict| finding(&verdict.finding));
+        let verdicts = report
+            .verdicts
+            .iter()
+            .filter(move |verdict| finding(&verdict.finding));
         verdicts.map(|verdict| verdict.about.as_str()).collect()
     };
     told("wrong", all(|finding| matches!(finding, Finding::Wrong(_))));
     told("merged", all(|finding| *finding == Finding::Merged));
     told("missing", all(|finding| *finding == Finding::Missing));
     told("extra", report.extra.iter().map(String::as_str).collect());
-    told("misread", report.misread.iter().map(String::as_str).collect());
-    told("failed", outcomes.failed.iter().map(String::as_str).collect());
-    let far = report.wrong().filter(|verdict| !matches!(verdict.finding, Finding::Wrong(_)));
-    told("wrong at the far end", far.map(|verdict| verdict.about.as_str()).collect());
+    told(
+        "misread",
+        report.misread.iter().map(String::as_str).collect(),
+    );
+    told(
+        "failed",
+        outcomes.failed.iter().map(String::as_str).collect(),
+    );
+    let far = report
+        .wrong()
+        .filter(|verdict| !matches!(verdict.finding, Finding::Wrong(_)));
+    told(
+        "wrong at the far end",
+        far.map(|verdict| verdict.about.as_str()).collect(),
+    );
 }

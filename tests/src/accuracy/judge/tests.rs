@@ -8,8 +8,14 @@ use crate::accuracy::requests::Request;
 use crate::stream::ConnectionId;
 
 const HOPS: [Hop; 2] = [
-    Hop { client: "load", server: "program" },
-    Hop { client: "program", server: "far" },
+    Hop {
+        client: "load",
+        server: "program",
+    },
+    Hop {
+        client: "program",
+        server: "far",
+    },
 ];
 const MS: u64 = 1_000_000;
 
@@ -33,13 +39,17 @@ struct Run {
 
 impl Run {
     fn new(requests: usize) -> Run {
-        let mut run = Run { lines: Vec::new(), spans: Vec::new() };
+        let mut run = Run {
+            lines: Vec::new(),
+            spans: Vec::new(),
+        };
         for hop in 0..2 {
             let asked = (0..requests).map(|number| Asked {
                 request: Request {
                     bytes: 100 * number..100 * (number + 1),
                     id: Some(id(number)),
                     step: if hop == 0 { String::new() } else { "s1".into() },
+                    beside: false,
                 },
                 sent: at(hop, number),
                 replied: Some(at(hop, number) + 100 * MS),
@@ -67,7 +77,10 @@ impl Run {
 
     fn span(&mut self, hop: usize, kind: Kind, number: usize) -> &mut Span {
         let id = span_id(hop, kind, number);
-        self.spans.iter_mut().find(|span| span.span_id == id).unwrap()
+        self.spans
+            .iter_mut()
+            .find(|span| span.span_id == id)
+            .unwrap()
     }
 
     fn remove(&mut self, hop: usize, kind: Kind, number: usize) {
@@ -82,7 +95,9 @@ impl Run {
     /// What is found at the caller and at the far end, request by request.
     fn findings(&self) -> (Vec<Finding>, Vec<Finding>) {
         let verdicts = self.judge().verdicts.into_iter();
-        verdicts.map(|verdict| (verdict.finding, verdict.far)).unzip()
+        verdicts
+            .map(|verdict| (verdict.finding, verdict.far))
+            .unzip()
     }
 }
 
@@ -111,7 +126,9 @@ fn span(hop: usize, kind: Kind, number: usize, parent: Option<String>) -> Span {
         ("network.peer.port", json!(peer.port())),
         ("lanewire.parent", json!("worker")),
     ];
-    let attributes = attributes.into_iter().map(|(key, value)| (key.to_owned(), value));
+    let attributes = attributes
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value));
     Span {
         trace_id: trace(number),
         span_id: span_id(hop, kind, number),
@@ -139,8 +156,16 @@ fn orphan() -> Finding {
 fn a_good_run_is_right_at_both_ends() {
     let run = Run::new(3);
     let report = run.judge();
-    assert!(report.verdicts.iter().all(|v| v.finding == Finding::Right && v.far == Finding::Right));
-    assert_eq!((report.verdicts.len(), report.visits, report.visits_missing), (3, 3, 0));
+    assert!(
+        report
+            .verdicts
+            .iter()
+            .all(|v| v.finding == Finding::Right && v.far == Finding::Right)
+    );
+    assert_eq!(
+        (report.verdicts.len(), report.visits, report.visits_missing),
+        (3, 3, 0)
+    );
     assert!(report.extra.is_empty() && report.misread.is_empty());
 }
 
@@ -233,7 +258,10 @@ fn several_requests_of_one_visit_in_one_span_are_right() {
     run.lines[1].requests[1].request.id = Some(id(0));
     run.remove(1, Kind::Client, 1);
     run.remove(1, Kind::Server, 1);
-    assert_eq!(run.findings(), (vec![Finding::Right; 3], vec![Finding::Right; 3]));
+    assert_eq!(
+        run.findings(),
+        (vec![Finding::Right; 3], vec![Finding::Right; 3])
+    );
 }
 
 #[test]
@@ -264,12 +292,36 @@ fn spans_about_nothing_are_extra() {
     let mut run = Run::new(2);
     run.spans.push(run.spans[0].clone());
     let mut elsewhere = span(1, Kind::Client, 9, None);
-    elsewhere.attributes.insert("network.peer.port".into(), json!(1));
-    let late = Span { start: at(1, 50), ..span(1, Kind::Client, 8, None) };
+    elsewhere
+        .attributes
+        .insert("network.peer.port".into(), json!(1));
+    let late = Span {
+        start: at(1, 50),
+        ..span(1, Kind::Client, 8, None)
+    };
     run.spans.extend([elsewhere, late]);
     let report = run.judge();
     assert_eq!(report.extra.len(), 3, "{:?}", report.extra);
-    assert!(report.verdicts.iter().all(|verdict| verdict.finding == Finding::Right));
+    assert!(
+        report
+            .verdicts
+            .iter()
+            .all(|verdict| verdict.finding == Finding::Right)
+    );
+}
+
+#[test]
+fn a_span_of_what_is_said_beside_requests_is_extra() {
+    let mut run = Run::new(2);
+    let request = &mut run.lines[1].requests[0].request;
+    (request.id, request.beside) = (None, true);
+    let report = run.judge();
+    assert_eq!(
+        (report.extra.len(), report.verdicts.len()),
+        (2, 1),
+        "{:?}",
+        report.extra
+    );
 }
 
 #[test]

@@ -42,7 +42,11 @@ fn span(kind: Kind, id: u8, start: u64) -> Span {
     let own = format!("{:016x}", id);
     Span {
         trace_id: TRACE.into(),
-        span_id: if kind == Kind::Client { own.clone() } else { format!("{:016x}", 900 + u64::from(id)) },
+        span_id: if kind == Kind::Client {
+            own.clone()
+        } else {
+            format!("{:016x}", 900 + u64::from(id))
+        },
         parent: (kind == Kind::Server).then_some(own),
         kind,
         name: String::new(),
@@ -64,9 +68,16 @@ const MS: u64 = 1_000_000;
 #[test]
 fn times_are_those_of_the_first_byte_and_of_what_came_back() {
     let line = captured(&[(MS, Some(1), 0..1), (3 * MS, Some(2), 1..2)]);
-    let times: Vec<_> = line.requests.iter().map(|asked| (asked.sent, asked.replied)).collect();
+    let times: Vec<_> = line
+        .requests
+        .iter()
+        .map(|asked| (asked.sent, asked.replied))
+        .collect();
     assert_eq!(times, [(MS, Some(1_500_000)), (3 * MS, Some(3_500_000))]);
-    assert_eq!(line.requests[1].request.id.as_deref(), Some("lw-0000002a-000001"));
+    assert_eq!(
+        line.requests[1].request.id.as_deref(),
+        Some("lw-0000002a-000001")
+    );
 }
 
 #[test]
@@ -90,11 +101,26 @@ fn an_adopted_span_is_found_by_the_trace_that_it_had() {
 #[test]
 fn without_an_option_times_tell() {
     let line = captured(&[(MS, None, 0..1), (3 * MS, None, 1..2), (5 * MS, None, 2..3)]);
-    let callers = [span(Kind::Client, 1, MS - 10), span(Kind::Client, 3, 5 * MS - 10)];
-    assert_eq!(places(&line, &callers), [Place::Begins(0), Place::Begins(2)]);
-    let callees = [span(Kind::Server, 2, 3 * MS + 10), span(Kind::Server, 3, 5 * MS + 10)];
-    assert_eq!(places(&line, &callees), [Place::Begins(1), Place::Begins(2)]);
-    assert_eq!(places(&line, &[span(Kind::Client, 4, 7 * MS)]), [Place::Nowhere]);
+    let callers = [
+        span(Kind::Client, 1, MS - 10),
+        span(Kind::Client, 3, 5 * MS - 10),
+    ];
+    assert_eq!(
+        places(&line, &callers),
+        [Place::Begins(0), Place::Begins(2)]
+    );
+    let callees = [
+        span(Kind::Server, 2, 3 * MS + 10),
+        span(Kind::Server, 3, 5 * MS + 10),
+    ];
+    assert_eq!(
+        places(&line, &callees),
+        [Place::Begins(1), Place::Begins(2)]
+    );
+    assert_eq!(
+        places(&line, &[span(Kind::Client, 4, 7 * MS)]),
+        [Place::Nowhere]
+    );
 }
 
 #[test]
@@ -119,7 +145,9 @@ fn the_rest_of_a_request_is_within_it() {
             packets.push(packet);
         }
         let endpoints = [(SERVER.parse().unwrap(), Protocol::Redis)];
-        lines(&endpoints, &packets, &connections(&packets).unwrap()).unwrap().remove(0)
+        lines(&endpoints, &packets, &connections(&packets).unwrap())
+            .unwrap()
+            .remove(0)
     };
     let spans = [span(Kind::Client, 1, 10), span(Kind::Client, 2, 20)];
     assert_eq!(places(&line, &spans), [Place::Begins(0), Place::Within(0)]);
@@ -130,7 +158,11 @@ fn a_malformed_context_is_an_error() {
     let mut packet = segment(3, CLIENT, SERVER, 101, &command(0));
     packet.options = option(1);
     packet.options[4] = 0x80;
-    let packets = [syn(1, CLIENT, SERVER, 100), syn(2, SERVER, CLIENT, 500), packet];
+    let packets = [
+        syn(1, CLIENT, SERVER, 100),
+        syn(2, SERVER, CLIENT, 500),
+        packet,
+    ];
     let endpoints = [(SERVER.parse().unwrap(), Protocol::Redis)];
     assert!(lines(&endpoints, &packets, &connections(&packets).unwrap()).is_err());
 }
