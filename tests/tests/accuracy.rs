@@ -79,6 +79,6 @@ fn aiohttp_has_no_wrong_parent() {
     };
     let counts = count(&outcomes);
     let judged = |finding: &&Finding| matches!(finding, Finding::Right | Finding::Orphan(_));
-    assert!(counts.keys().all(|finding| judged(finding)), "{counts:?}");
+    assert!(counts.keys().all(judged), "{counts:?}");
     assert_eq!(counts.values().sum::<usize>(), 200 * 7, "{counts:?}");
 }
