@@ -6,9 +6,10 @@
 //! option at those very bytes, and [`judge`] says of each whether its parent is the visit whose own
 //! request carried the same id. Nothing that the agent says about itself is believed.
 //!
-//! [`programs`] lists the programs, [`cell`] runs one of them at one concurrency, and [`table`]
+//! [`catalogue`] lists the programs, [`cell`] runs one of them at one concurrency, and [`table`]
 //! writes down what came of it.
 
+pub mod catalogue;
 pub mod cell;
 pub mod judge;
 pub mod matching;

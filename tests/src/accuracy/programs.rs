@@ -26,8 +26,8 @@ pub struct Program {
     pub about: &'static str,
     /// Its directory.
     pub directory: &'static str,
-    /// Variables for its start.
-    pub environment: &'static [(&'static str, &'static str)],
+    /// Which program of that directory it is: `PROGRAM` for `start.sh`.
+    pub program: &'static str,
     /// Every step that each request has, at least once.
     pub steps: &'static [&'static str],
     /// What its own far end speaks, if it has one: `far.sh` becomes that, and listens where the
@@ -48,115 +48,6 @@ pub struct Installed {
     version: String,
 }
 
-const USUAL: &[&str] = &["s1", "s2", "s3", "s4", "s5", "s6", "s7"];
-
-const fn python(
-    name: &'static str,
-    about: &'static str,
-    environment: &'static [(&'static str, &'static str)],
-    steps: &'static [&'static str],
-) -> Program {
-    Program {
-        name,
-        about,
-        directory: "python",
-        environment,
-        steps,
-        own: None,
-    }
-}
-
-const fn go(
-    name: &'static str,
-    about: &'static str,
-    environment: &'static [(&'static str, &'static str)],
-    steps: &'static [&'static str],
-) -> Program {
-    Program {
-        name,
-        about,
-        directory: "go",
-        environment,
-        steps,
-        own: None,
-    }
-}
-
-/// All programs, in the order of the table.
-pub const PROGRAMS: &[Program] = &[
-    Program {
-        name: "nginx",
-        about: "keep-alive upstreams, retries at the next one",
-        directory: "nginx",
-        environment: &[],
-        steps: &[""],
-        own: None,
-    },
-    python(
-        "python-threads",
-        "http.server, a thread per connection; redis-py, psycopg's pool, requests, http.client",
-        &[("PROGRAM", "python threads.py")],
-        &["s1", "s2", "s3", "s4", "s7"],
-    ),
-    python(
-        "python-executor",
-        "an acceptor that reads, a ThreadPoolExecutor of 8 that works and replies",
-        &[("PROGRAM", "python executor.py")],
-        &["s1", "s3", "s6"],
-    ),
-    python(
-        "aiohttp",
-        "aiohttp, asyncpg, redis.asyncio",
-        &[("PROGRAM", "python aio.py")],
-        USUAL,
-    ),
-    python(
-        "asyncio-tasks",
-        "a task per request; sleeps, an executor, wait_for",
-        &[("PROGRAM", "python tasks.py")],
-        &["s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8"],
-    ),
-    python(
-        "fastapi-uvloop",
-        "FastAPI, uvicorn with uvloop, httpx; s5, s8 in threads, s9 after the reply",
-        &[("PROGRAM", "python fast.py"), ("LOOP", "uvloop")],
-        &["s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9"],
-    ),
-    python(
-        "fastapi-asyncio",
-        "the same with asyncio's own loop",
-        &[("PROGRAM", "python fast.py"), ("LOOP", "asyncio")],
-        &["s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9"],
-    ),
-    python(
-        "gevent",
-        "gevent's pywsgi, requests, redis-py; s4, s5 in children",
-        &[("PROGRAM", "python green.py")],
-        USUAL,
-    ),
-    go(
-        "go",
-        "net/http, pgx, go-redis; s4, s5, s6 in goroutines",
-        &[("PROGRAM", "order")],
-        USUAL,
-    ),
-    go(
-        "go-stripped",
-        "the same without symbols",
-        &[("PROGRAM", "order-stripped")],
-        USUAL,
-    ),
-    Program {
-        own: Some(Protocol::Http2),
-        ..go(
-            "go-grpc",
-            "net/http, and a gRPC client's one connection; s2, s3, s4 at once",
-            &[("PROGRAM", "rpc")],
-            &["s1", "s2", "s3", "s4"],
-        )
-    },
-];
-
 impl Program {
     /// The program of this name, and the version behind an `@`.
     ///
@@ -164,7 +55,9 @@ impl Program {
     /// When there is none.
     pub fn named(name: &str) -> Result<(Program, &str)> {
         let (name, version) = name.split_once('@').unwrap_or((name, ""));
-        let found = PROGRAMS.iter().find(|program| program.name == name);
+        let found = super::catalogue::PROGRAMS
+            .iter()
+            .find(|program| program.name == name);
         let found = found.with_context(|| format!("no program {name}; --list names all"))?;
         Ok((*found, version))
     }
@@ -220,7 +113,7 @@ impl Installed {
         command
             .env("CACHE", &self.cache)
             .env("VERSION", &self.version);
-        command.envs(self.program.environment.iter().copied());
+        command.env("PROGRAM", self.program.program);
         command
     }
 }

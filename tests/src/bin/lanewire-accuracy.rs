@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
+use lanewire_tests::accuracy::catalogue::PROGRAMS;
 use lanewire_tests::accuracy::cell::{Bench, NEEDS, Outcomes, Setting, Tools};
-use lanewire_tests::accuracy::programs::{PROGRAMS, Program};
+use lanewire_tests::accuracy::programs::Program;
 use lanewire_tests::accuracy::table::{self, Row};
 use lanewire_tests::need;
 
