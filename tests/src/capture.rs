@@ -44,30 +44,22 @@ impl Capture {
     /// # Errors
     /// When it does not start.
     pub fn start(host: &Host, interface: Interface) -> Result<Capture> {
-        // Room for what comes while a busy machine runs something else: in KiB.
-        Capture::start_with(host, interface, &["--immediate-mode", "-B", "32768"], "tcp")
+        Capture::start_of(host, interface, "tcp")
     }
 
-    /// A capture of the packets that `filter` lets through, for much load: they are seen in blocks,
-    /// and so up to a second later.
+    /// A capture of the packets that `filter` lets through. They are seen in blocks, and so up to a
+    /// second later.
     ///
     /// # Errors
     /// When it does not start.
     pub fn start_of(host: &Host, interface: Interface, filter: &str) -> Result<Capture> {
-        Capture::start_with(host, interface, &["-B", "131072"], filter)
-    }
-
-    fn start_with(
-        host: &Host,
-        interface: Interface,
-        options: &[&str],
-        filter: &str,
-    ) -> Result<Capture> {
         let file = host.directory.join(format!("{}.pcap", interface.name()));
         let mut command = host.command(Traced::No, "tcpdump");
         command.args(["-i", interface.name(), "-n", "-U", "-Z", "root"]);
-        command.args(["-s", "0", "--time-stamp-precision=nano"]);
-        command.args(options).arg("-w").arg(&file);
+        // Room for what comes while a busy machine runs something else, in KiB. Not in immediate mode,
+        // where each packet takes as much of it as the longest could.
+        command.args(["-B", "65536", "-s", "0", "--time-stamp-precision=nano"]);
+        command.arg("-w").arg(&file);
         command.arg(format!("({filter}) or udp port 9"));
         let name = format!("tcpdump on {} of {}", interface.name(), host.name);
         let mut process = Process::start(&name, command)?;
@@ -96,7 +88,10 @@ impl Capture {
         self.fence()?;
         let status = self.process.stop()?;
         let said = self.process.log().text();
-        if !status.success() || !said.contains("0 packets dropped by kernel") {
+        let whole = said
+            .lines()
+            .any(|line| line.trim() == "0 packets dropped by kernel");
+        if !status.success() || !whole {
             bail!(
                 "the capture on {} is not whole ({status}): {said}",
                 self.host.name
