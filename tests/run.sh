@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # Beyond what the demo needs.
 TEST_PACKAGES="clang-format iproute2 nftables procps tcpdump python3-aiohttp python3-asyncpg python3-grpcio python3-kafka
-    python3-pika python3-psycopg2 rabbitmq-server"
+    python3-pika python3-pip python3-psycopg2 rabbitmq-server"
 
 # shellcheck disable=SC2086 # lists of words
 install_packages $DEMO_PACKAGES $TEST_PACKAGES
