@@ -5,11 +5,19 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . examples/setup.sh
 
 # Beyond what the demo needs.
-TEST_PACKAGES="clang-format iproute2 nftables procps tcpdump python3-aiohttp python3-grpcio python3-kafka
-    python3-pika python3-psycopg2 rabbitmq-server"
+TEST_PACKAGES="clang-format iproute2 nftables procps tcpdump python3-aiohttp python3-asyncpg python3-grpcio python3-kafka
+    python3-pika python3-pip python3-psycopg2 rabbitmq-server"
 
 # shellcheck disable=SC2086 # lists of words
 install_packages $DEMO_PACKAGES $TEST_PACKAGES
+# Ubuntu has it within other packages, by release.
+if apt-cache show bpftool >/dev/null 2>&1; then
+    install_packages bpftool
+fi
+# A broker that no package has; its test says so where it is missing.
+if command -v mvn >/dev/null; then
+    tests/kafka.sh || say "Kafka cannot be fetched"
+fi
 install_rust
 if command -v rustup >/dev/null; then
     rustup component add rustfmt clippy >&2 || say "rustup cannot add rustfmt and clippy"

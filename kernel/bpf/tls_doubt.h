@@ -24,13 +24,13 @@ static __always_inline void tls_doubted(struct tls *t, enum tls_doubt doubt, __u
 	t->doubt_tid = tid;
 }
 
-/* Passive: a send by the thread that has read the request, and has done nothing for it so far, may be
+/* Passive: a send by the worker that has read the request, and has done nothing for it so far, may be
  * a ticket. */
-static __always_inline bool tls_reply_doubtful(struct flow *f, const struct worker *w, __u32 tid)
+static __always_inline bool tls_reply_doubtful(struct flow *f, const struct worker *w, __u64 key)
 {
 	const struct exchange *e = flow_exchange(f, 0);
-	return f->in_flight && e->state == EXCHANGE_OPEN && e->context.span_id && e->tid == tid &&
-	       w && w->visit.span_id == e->context.span_id && !w->acted;
+	return f->in_flight && e->state == EXCHANGE_OPEN && e->context.span_id &&
+	       e->worker == key && w && w->visit.span_id == e->context.span_id && !w->acted;
 }
 
 static __always_inline void tls_reply_doubted(struct flow *f, struct worker *w, __u32 from,

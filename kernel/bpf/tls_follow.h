@@ -54,8 +54,8 @@ static __always_inline int tls_reply_sent(struct flow *f, struct sending *s,
 		/* Not asked for. */
 		if (f->phase != PHASE_REQUEST)
 			return 0;
-		struct worker *worker = worker_find(s->task);
-		if (tls_reply_doubtful(f, worker, s->task->pid)) {
+		struct worker *worker = worker_find(s->task, s->worker);
+		if (tls_reply_doubtful(f, worker, s->worker)) {
 			tls_reply_doubted(f, worker, w->from, s->end, s->task->pid, s->now);
 			return 0;
 		}
@@ -83,7 +83,7 @@ static __noinline int tls_sent(struct flow *f, struct sending *s)
 		t->buffer = buffer;
 	}
 	struct tls_walk w = {
-		.f = f,
+		.first = at,
 		.out = 1,
 		.begin = t->base,
 		.end = t->base + (1U << 30),
@@ -98,7 +98,7 @@ static __noinline int tls_sent(struct flow *f, struct sending *s)
 	}
 	bool open = t->client >= TLS_OPEN_12;
 	if (!w.lost)
-		tls_walk(&w, at);
+		tls_walk(f, &w);
 	if (w.lost) {
 		tls_lost(f);
 		return 1;
@@ -157,7 +157,7 @@ static __always_inline int tls_request_read(struct flow *f, struct receiving *r,
 	if (t->doubt && !tls_visit_goes_on(f, r)) {
 		tls_visit_was_answered(f, r->tp, r->read);
 	} else if (t->doubt) {
-		struct worker *worker = worker_find(r->task);
+		struct worker *worker = worker_find(r->task, r->worker);
 		if (worker && worker->visit.span_id == flow_exchange(f, 0)->context.span_id)
 			worker->since = r->now;
 	}
@@ -168,7 +168,7 @@ static __always_inline int tls_request_read(struct flow *f, struct receiving *r,
 	return 1;
 }
 
-/* R3: the thread works for the invocation's owner, whatever this was. */
+/* R3: the thread works for the invocation's owner, whatever this was. Others keep their own. */
 static __noinline void tls_response_doubted(struct flow *f, struct receiving *r)
 {
 	struct reported *last = &f->reported;
@@ -180,7 +180,7 @@ static __noinline void tls_response_doubted(struct flow *f, struct receiving *r)
 	last->owner_pid = e->owner_pid;
 	last->inherited = e->inherited;
 	last->pooled = f->pooled && pool_is_full(f, r->tp);
-	struct worker *worker = worker_get(r->task);
+	struct worker *worker = key_is_thread(r->worker) ? thread_get(r->task) : NULL;
 	if (worker)
 		worker_answered(f, worker, r->now);
 }
@@ -242,14 +242,14 @@ static __noinline int tls_received(struct flow *f, struct receiving *r)
 			tls_call_begins(f, r->payload.address);
 	}
 	struct tls_walk w = {
-		.f = f,
+		.first = r->read,
 		.begin = r->read,
 		.end = r->tp->copied_seq,
 		.address = r->payload.address,
 		.length = r->payload.address ? r->payload.length : 0,
 	};
 	bool open = t->client >= TLS_OPEN_12;
-	tls_walk(&w, r->read);
+	tls_walk(f, &w);
 	if (w.lost) {
 		tls_lost(f);
 		return 1;

@@ -9,18 +9,23 @@
 
 /* Bytes that lie in buffers of the program, and what their records say. */
 struct tls_walk {
-	struct flow *f;
 	__u64 address; /* of the buffer */
 	__u64 iovec;   /* of the buffers behind it */
 	__u32 begin;   /* sequence number of its first byte */
 	__u32 length;
-	__u32 end;  /* what lies behind this sequence number is not looked at */
-	__u32 from; /* what says the most begins here */
+	__u32 end;   /* what lies behind this sequence number is not looked at */
+	__u32 from;  /* what says the most begins here */
+	__u32 first; /* what lies before it was looked at already */
 	__u32 buffers;
 	__u8 out;
 	__u8 says; /* enum tls_says: the most */
 	__u8 lost;
-	__u8 pad;
+	__u8 pad[5];
+};
+
+struct tls_walking {
+	struct flow *f;
+	struct tls_walk *w;
 };
 
 static __always_inline void tls_lost(struct flow *f)
@@ -77,9 +82,10 @@ static __always_inline long tls_next_buffer(struct tls_walk *w)
 }
 
 /* The next header, or as much of it as there is. */
-static long tls_header(__u32 i, struct tls_walk *w)
+static long tls_header(__u32 i, struct tls_walking *walking)
 {
-	struct flow *f = w->f;
+	struct flow *f = walking->f;
+	struct tls_walk *w = walking->w;
 	struct tls_stream *d = w->out ? &f->tls.out : &f->tls.in;
 	__u32 had = d->had & 7;
 	__u32 at = d->next + had, skip = at - w->begin;
@@ -116,22 +122,26 @@ static long tls_header(__u32 i, struct tls_walk *w)
 	return 0;
 }
 
-/* Goes through all that was read or will be sent from this sequence number on. */
-static __always_inline void tls_walk(struct tls_walk *w, __u32 first)
+/* Goes through all that was read or will be sent. Global, so that the verifier goes through it once. */
+__noinline int tls_walk(struct flow *f, struct tls_walk *w)
 {
-	struct tls_stream *d = w->out ? &w->f->tls.out : &w->f->tls.in;
+	if (!f || !w)
+		return 0;
+	struct tls_stream *d = w->out ? &f->tls.out : &f->tls.in;
+	struct tls_walking walking = {.f = f, .w = w};
 	/* Within a record. */
-	if (before(first, d->next))
+	if (before(w->first, d->next))
 		w->says = d->says;
-	w->from = first;
+	w->from = w->first;
 	if (before(d->next + d->had, w->begin))
 		w->lost = 1;
 	else
-		bpf_loop(TLS_RECORDS, tls_header, w, 0);
-	if (before(w->from, first))
-		w->from = first;
+		bpf_loop(TLS_RECORDS, tls_header, &walking, 0);
+	if (before(w->from, w->first))
+		w->from = w->first;
 	if (!w->out && before(d->next + d->had, w->end))
 		w->lost = 1;
+	return 0;
 }
 
 /* Is this the first of a client's TLS? Both directions are counted from here on. */

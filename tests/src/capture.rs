@@ -44,20 +44,23 @@ impl Capture {
     /// # Errors
     /// When it does not start.
     pub fn start(host: &Host, interface: Interface) -> Result<Capture> {
+        Capture::start_of(host, interface, "tcp")
+    }
+
+    /// A capture of the packets that `filter` lets through. They are seen in blocks, and so up to a
+    /// second later.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_of(host: &Host, interface: Interface, filter: &str) -> Result<Capture> {
         let file = host.directory.join(format!("{}.pcap", interface.name()));
         let mut command = host.command(Traced::No, "tcpdump");
-        command.args([
-            "-i",
-            interface.name(),
-            "-n",
-            "-U",
-            "--immediate-mode",
-            "-Z",
-            "root",
-        ]);
-        // Room for what comes while a busy machine runs something else: in KiB.
-        command.args(["-B", "32768", "-s", "0", "--time-stamp-precision=nano"]);
-        command.arg("-w").arg(&file).arg("tcp or udp port 9");
+        command.args(["-i", interface.name(), "-n", "-U", "-Z", "root"]);
+        // Room for what comes while a busy machine runs something else, in KiB. Not in immediate mode,
+        // where each packet takes as much of it as the longest could.
+        command.args(["-B", "65536", "-s", "0", "--time-stamp-precision=nano"]);
+        command.arg("-w").arg(&file);
+        command.arg(format!("({filter}) or udp port 9"));
         let name = format!("tcpdump on {} of {}", interface.name(), host.name);
         let mut process = Process::start(&name, command)?;
         process.wait_for_line("listening on")?;
@@ -69,6 +72,14 @@ impl Capture {
         })
     }
 
+    /// The capture file as far as it is written.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn so_far(&self) -> Result<Vec<u8>> {
+        fs::read(&self.file).context("reading a capture")
+    }
+
     /// Ends it, and gives every packet.
     ///
     /// # Errors
@@ -77,13 +88,16 @@ impl Capture {
         self.fence()?;
         let status = self.process.stop()?;
         let said = self.process.log().text();
-        if !status.success() || !said.contains("0 packets dropped by kernel") {
+        let whole = said
+            .lines()
+            .any(|line| line.trim() == "0 packets dropped by kernel");
+        if !status.success() || !whole {
             bail!(
                 "the capture on {} is not whole ({status}): {said}",
                 self.host.name
             );
         }
-        let bytes = fs::read(&self.file).context("reading a capture")?;
+        let bytes = self.so_far()?;
         stream::packets(&bytes).with_context(|| format!("reading {}", self.file.display()))
     }
 
@@ -104,7 +118,7 @@ impl Capture {
         send.args(["-c", script, target, &fence]);
         output(send)?;
         wait::until("the capture to see its last packet", || {
-            let bytes = fs::read(&self.file)?;
+            let bytes = self.so_far()?;
             let found = bytes
                 .windows(fence.len())
                 .any(|window| window == fence.as_bytes());

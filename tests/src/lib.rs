@@ -3,13 +3,15 @@
 //! A [`host::Topology`] makes hosts out of network namespaces and cgroups, [`servers`] puts real
 //! programs on them, [`agent`] the agent, [`backends`] a real collector beside them. [`capture`]
 //! records what crossed the wire; [`truth`] reads from it which request caused which message, and
-//! [`judge`] holds the exported spans against that.
+//! [`judge`] holds the exported spans against that. [`accuracy`] does so for many programs under load.
 
+pub mod accuracy;
 pub mod agent;
 pub mod backends;
 pub mod bpf;
 pub mod capture;
 pub mod chain;
+pub mod go;
 pub mod host;
 pub mod judge;
 pub mod lab;

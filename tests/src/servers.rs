@@ -294,6 +294,16 @@ pub fn echo(host: &Host, listen: SocketAddr) -> Result<Process> {
     ready(Process::start("the echo server", command)?, host, listen)
 }
 
+/// The far end of the accuracy harness, `program`, at `listen`.
+///
+/// # Errors
+/// When it does not start.
+pub fn far(host: &Host, program: &Path, listen: SocketAddr, options: &[&str]) -> Result<Process> {
+    let at = listen.to_string();
+    let arguments = [&[at.as_str()], options].concat();
+    ready(host.start(Traced::Yes, program, &arguments)?, host, listen)
+}
+
 /// The directory with PostgreSQL's server programs: the newest that the distribution has.
 ///
 /// # Errors
@@ -308,7 +318,11 @@ pub fn postgres_programs() -> Result<PathBuf> {
     found.context("no PostgreSQL server in /usr/lib/postgresql (package postgresql)")
 }
 
-fn ready(mut process: Process, host: &Host, listen: SocketAddr) -> Result<Process> {
+/// The process, once it accepts connections at `listen`.
+///
+/// # Errors
+/// When it does not, or ends; with what it said.
+pub fn ready(mut process: Process, host: &Host, listen: SocketAddr) -> Result<Process> {
     let accepted = host.wait_for(listen);
     if let Some(status) = process.ended()? {
         process.wait()?;

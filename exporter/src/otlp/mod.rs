@@ -10,6 +10,7 @@ mod environment;
 mod outage;
 mod replay;
 mod resource;
+mod rest;
 mod retry;
 mod sender;
 pub mod settings;

@@ -106,7 +106,7 @@ impl OtlpSink {
             };
             let wait = backoff.next(asked, first.elapsed());
             if let Some(spooling) = &self.spooling {
-                spooling.rest(wait.or(asked).unwrap_or(self.retry.initial));
+                spooling.rest(wait.unwrap_or(self.retry.initial), asked);
             }
             if let Some(outcome) = self.keep(kept.as_ref(), spans).await {
                 return outcome;

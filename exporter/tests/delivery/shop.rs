@@ -27,7 +27,7 @@ pub fn options(protocol: Protocol, endpoint: &str) -> OtlpOptions {
         endpoint: Some(endpoint.to_owned()),
         protocol: Some(protocol),
         headers: vec![("x-tenant".into(), "blue".into())],
-        timeout: Some(Duration::from_secs(5)),
+        timeout: Some(LONG),
         compression: Some(Compression::None),
         retry: RetrySettings {
             initial: Duration::from_millis(5),

@@ -51,6 +51,13 @@ struct Connection {
     reader: BufReader<TcpStream>,
 }
 
+struct Reply {
+    status: u16,
+    bytes: Vec<u8>,
+    /// The server closes the connection behind it.
+    last: bool,
+}
+
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let run = Run {
@@ -130,21 +137,27 @@ impl Run {
         connection: &mut Option<Connection>,
     ) -> Result<()> {
         let target = self.arguments.target;
-        let connection = match connection {
-            Some(connection) => connection,
+        let open = match connection {
+            Some(open) => open,
             None => connection.insert(Connection::open(target)?),
         };
-        outcome.local = Some(connection.stream.local_addr()?);
+        outcome.local = Some(open.stream.local_addr()?);
         let headers = outcome.headers.map_or("", |at| &self.arguments.headers[at]);
         let request = request(&outcome.id, headers, self.together(number));
         outcome.sent = hex_sha256(request.as_bytes());
-        connection
-            .stream
+        open.stream
             .write_all(request.as_bytes())
             .context("sending")?;
-        let (status, reply) = connection.reply()?;
+        let Reply {
+            status,
+            bytes: reply,
+            last,
+        } = open.reply()?;
         outcome.status = status;
         outcome.received = hex_sha256(&reply);
+        if last {
+            *connection = None;
+        }
         if status == 200 && !String::from_utf8_lossy(&reply).contains(&outcome.id) {
             bail!("the reply is another request's");
         }
@@ -167,15 +180,16 @@ impl Connection {
     fn open(target: SocketAddr) -> Result<Connection> {
         let stream = TcpStream::connect(target).context("connecting")?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
         let reader = BufReader::new(stream.try_clone()?);
         Ok(Connection { stream, reader })
     }
 
-    fn reply(&mut self) -> Result<(u16, Vec<u8>)> {
+    fn reply(&mut self) -> Result<Reply> {
         let mut reply = Vec::new();
         let mut length: Option<usize> = None;
         let mut status = None;
+        let mut last = false;
         loop {
             let start = reply.len();
             if self
@@ -194,6 +208,8 @@ impl Connection {
                     .and_then(|status| status.parse().ok());
             } else if let Some(value) = line.strip_prefix("content-length:") {
                 length = Some(value.trim().parse().context("Content-Length")?);
+            } else if let Some(value) = line.strip_prefix("connection:") {
+                last = value.trim() == "close";
             } else if line.trim().is_empty() {
                 break;
             }
@@ -203,6 +219,10 @@ impl Connection {
         self.reader
             .read_exact(&mut reply[start..])
             .context("receiving")?;
-        Ok((status.context("no status")?, reply))
+        Ok(Reply {
+            status: status.context("no status")?,
+            bytes: reply,
+            last,
+        })
     }
 }
