@@ -12,6 +12,7 @@ mod policy;
 pub mod preflight;
 mod record;
 mod settings;
+mod statistics;
 #[cfg(feature = "testing")]
 #[doc(hidden)]
 pub mod testing;
@@ -27,6 +28,7 @@ pub use settings::{
     Cidr, IngressRule, MAX_EXECUTABLE_NAME, MAX_HEAD_BYTES, MAX_INGRESS_RULES, MIN_HEAD_BYTES,
     Profile, Program, Settings, SettingsError,
 };
+pub use statistics::{MapFill, ProgramRuns, Statistics};
 
 /// The object, its maps and its types, generated from the object itself.
 mod skel {
