@@ -10,8 +10,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lanewire::otlp::Resource;
 use lanewire::otlp::encode::EncodedSpans;
+use lanewire::otlp::{Request, Resource};
 use lanewire::pipeline::Gather;
 use lanewire_mapping::span::{Span, SpanKind, Status, Value};
 
@@ -85,7 +85,7 @@ fn main() {
     println!("spans/s and core:      {:.2} M", 1e3 / best);
 }
 
-fn encoded(resources: &[Arc<Resource>], spans: Vec<Span>) -> Vec<u8> {
+fn encoded(resources: &[Arc<Resource>], spans: Vec<Span>) -> Request {
     let mut batch = EncodedSpans::default();
     for (number, span) in (0..).zip(spans) {
         batch.add(&resources[number % resources.len()], span);

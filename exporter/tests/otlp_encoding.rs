@@ -121,7 +121,7 @@ proptest! {
                 prop_assert!((length + 2..length + 11).contains(&(batch.bytes() - before)));
             }
         }
-        let decoded = ExportTraceServiceRequest::decode(&*batch.request()).expect("decodes");
+        let decoded = ExportTraceServiceRequest::decode(batch.request().to_bytes()).expect("decodes");
         prop_assert_eq!(decoded.resource_spans, expected);
     }
 }
@@ -153,7 +153,7 @@ fn equal_resources_share_one_resource_spans() {
     let mut batch = EncodedSpans::default();
     batch.add(&resource(), span());
     batch.add(&resource(), span());
-    let decoded = ExportTraceServiceRequest::decode(&*batch.request()).expect("decodes");
+    let decoded = ExportTraceServiceRequest::decode(batch.request().to_bytes()).expect("decodes");
     assert_eq!(decoded.resource_spans.len(), 1);
     let spans = &decoded.resource_spans[0].scope_spans[0].spans;
     assert_eq!(spans.len(), 2);

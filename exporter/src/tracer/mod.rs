@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
-use lanewire_kernel::{Agent, Record, Settings, preflight};
+use lanewire_kernel::{Agent, Record, Settings, Statistics, preflight};
 use lanewire_mapping::assemble::{Assembler, Limits};
 use lanewire_mapping::map::MapOptions;
 use lanewire_mapping::propagation::IndexCollision;
@@ -58,6 +58,7 @@ pub trait Output: Send + 'static {
 pub struct Tracer {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<anyhow::Result<()>>,
+    statistics: Option<Statistics>,
 }
 
 impl Tracer {
@@ -77,6 +78,7 @@ impl Tracer {
         }
         let agent = Agent::load(&options.kernel)?;
         let metrics = Metrics::new(registry, agent.counters()?);
+        let statistics = agent.statistics()?;
         let cgroup = options.kernel.cgroup.clone();
         let watch = Watch::start(agent.runtimes()?, &options.runtimes, cgroup, registry)?;
         watch.wait_scanned(SCAN);
@@ -86,7 +88,16 @@ impl Tracer {
             .name("lanewire-tracer".into())
             .spawn(move || run(agent, options, metrics, output, watch, &stopping))
             .context("starting the tracer's thread")?;
-        Ok(Tracer { stop, thread })
+        Ok(Tracer {
+            stop,
+            thread,
+            statistics: Some(statistics),
+        })
+    }
+
+    /// What the kernel counts of the programs: once, to who wants it.
+    pub fn take_statistics(&mut self) -> Option<Statistics> {
+        self.statistics.take()
     }
 
     /// Detaches the programs, and hands out every span that is there. Waits for it.
