@@ -1,7 +1,6 @@
 //! Spans to OTLP: encoding, transport, retry.
 
 mod advice;
-mod attributes;
 pub(crate) mod compress;
 mod connection;
 pub mod encode;

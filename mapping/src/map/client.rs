@@ -1,14 +1,12 @@
 //! One more span for a client outside, where no agent is.
 
-use std::borrow::Cow;
-
 use opentelemetry::SpanId;
 
-use super::attributes::Attributes;
 use super::{Application, IS_REMOTE, Sides, failure};
+use crate::attributes::key;
 use crate::clock::ClockOffset;
 use crate::record::{Exchange, NoParent, ParentKind};
-use crate::span::{Span, SpanKind};
+use crate::span::{Attributes, Span, SpanKind, Text};
 
 /// The service of clients outside.
 const CLIENT: &str = "client";
@@ -40,18 +38,18 @@ pub(super) fn span_of_client(
         SpanKind::Client,
         &mut attributes,
     );
-    attributes.text("lanewire.parent", exchange.parent_kind.as_str());
+    attributes.text(key!("lanewire.parent"), exchange.parent_kind.as_str());
     let span = Span {
         span_id: another_id(exchange.span_id),
         kind: SpanKind::Client,
-        attributes: attributes.into_vec(),
+        attributes: attributes,
         links: Vec::new(),
         status,
         start_unix_nano: match exchange.arrived {
             0 => server.start_unix_nano,
             arrived => offset.unix(arrived).min(server.start_unix_nano),
         },
-        service: Some(Cow::Borrowed(CLIENT)),
+        service: Some(Text::constant(CLIENT)),
         ..server.clone()
     };
     server.parent = Some(span.span_id);

@@ -104,8 +104,8 @@ pub struct Tuple([String; SLOTS]);
 
 impl Tuple {
     /// The tuple among these keys and values, as far as its slots are among `slots`.
-    pub fn of<'a>(
-        baggage: impl IntoIterator<Item = (&'a str, &'a [String])>,
+    pub fn of<'a, V: AsRef<str> + 'a>(
+        baggage: impl IntoIterator<Item = (&'a str, &'a [V])>,
         slots: Slots,
     ) -> Self {
         let mut tuple = Self::default();

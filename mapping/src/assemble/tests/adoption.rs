@@ -239,7 +239,7 @@ fn a_busy_pool_thread_leaves_nothing_behind() {
             .push(Record::Edge(orphan(200_000 + round, start + 1, start + 2)))
             .push(Record::Point(visit(300_000 + round, start, start + 3)));
         bench.ready(start);
-        assert!(bench.assembler.due.len() <= 2 * bench.assembler.waiting.len() + 1_026);
+        assert!(bench.assembler.timeline.len() <= 2 * bench.assembler.exchanges.waiting() + 1_026);
     }
     assert_eq!(bench.counters().adopted, 5_000);
 }
