@@ -10,6 +10,10 @@ TEST_PACKAGES="clang-format iproute2 nftables procps tcpdump python3-aiohttp pyt
 
 # shellcheck disable=SC2086 # lists of words
 install_packages $DEMO_PACKAGES $TEST_PACKAGES
+# Ubuntu has it within other packages, by release.
+if apt-cache show bpftool >/dev/null 2>&1; then
+    install_packages bpftool
+fi
 install_rust
 if command -v rustup >/dev/null; then
     rustup component add rustfmt clippy >&2 || say "rustup cannot add rustfmt and clippy"

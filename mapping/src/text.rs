@@ -1,6 +1,7 @@
 //! Texts of spans: constants, short ones without an allocation, long ones shared.
 
 use std::borrow::{Borrow, Cow};
+use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::io::Write;
@@ -166,6 +167,19 @@ impl PartialEq for Text {
 }
 
 impl Eq for Text {}
+
+impl PartialOrd for Text {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Text {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // In UTF-8, characters are in the order of their bytes.
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
 
 impl PartialEq<str> for Text {
     #[inline]

@@ -46,16 +46,9 @@ impl Capture {
     pub fn start(host: &Host, interface: Interface) -> Result<Capture> {
         let file = host.directory.join(format!("{}.pcap", interface.name()));
         let mut command = host.command(Traced::No, "tcpdump");
-        command.args([
-            "-i",
-            interface.name(),
-            "-n",
-            "-U",
-            "--immediate-mode",
-            "-Z",
-            "root",
-        ]);
-        // Room for what comes while a busy machine runs something else: in KiB.
+        command.args(["-i", interface.name(), "-n", "-U", "-Z", "root"]);
+        // Room for what comes while a busy machine runs something else, in KiB. Not in immediate mode,
+        // where each packet takes as much of it as the longest could.
         command.args(["-B", "32768", "-s", "0", "--time-stamp-precision=nano"]);
         command.arg("-w").arg(&file).arg("tcp or udp port 9");
         let name = format!("tcpdump on {} of {}", interface.name(), host.name);
@@ -77,7 +70,10 @@ impl Capture {
         self.fence()?;
         let status = self.process.stop()?;
         let said = self.process.log().text();
-        if !status.success() || !said.contains("0 packets dropped by kernel") {
+        let whole = said
+            .lines()
+            .any(|line| line.trim() == "0 packets dropped by kernel");
+        if !status.success() || !whole {
             bail!(
                 "the capture on {} is not whole ({status}): {said}",
                 self.host.name

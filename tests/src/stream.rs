@@ -197,12 +197,13 @@ impl Direction {
             self.initial = Some(packet.sequence);
             return Ok(());
         }
+        if packet.payload.is_empty() {
+            // Such as the reset that answers a SYN where nobody listens yet.
+            return Ok(());
+        }
         let Some(initial) = self.initial else {
             bail!("data before the SYN")
         };
-        if packet.payload.is_empty() {
-            return Ok(());
-        }
         // No connection of a test carries 2 GiB: the first byte's distance from the SYN is enough.
         let offset = packet.sequence.wrapping_sub(initial).wrapping_sub(1) as usize;
         if offset >= 1 << 31 {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use lanewire_tests::host::Family;
 use lanewire_tests::lab::{self, Lab, Spans, path_of};
+use lanewire_tests::need::{self, Need};
 use lanewire_tests::spans::{Kind, Span};
 use sha2::{Digest, Sha256};
 
@@ -258,6 +259,9 @@ fn a_request_of_another_protocol_is_put_together() {
 #[test]
 fn more_heads_than_are_remembered_keep_their_parents() {
     let test = "more_heads_than_are_remembered_keep_their_parents";
+    if need::skip(test, &[Need::Program("bpftool")]) {
+        return;
+    }
     let Some(pieces) = Pieces::start(test, "any") else {
         return;
     };

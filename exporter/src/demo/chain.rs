@@ -206,7 +206,7 @@ pub(super) mod tests {
             span_id: SpanId::from_bytes([id; 8]),
             parent: (parent != 0).then(|| SpanId::from_bytes([parent; 8])),
             flags: 1,
-            trace_state: Text::EMPTY,
+            trace_state: "".into(),
             kind,
             name: "GET".into(),
             start_unix_nano: 1000 * u64::from(trace) + u64::from(id),

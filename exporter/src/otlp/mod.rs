@@ -1,6 +1,7 @@
 //! Spans to OTLP: encoding, transport, retry.
 
 mod advice;
+mod chunks;
 pub(crate) mod compress;
 mod connection;
 pub mod encode;
@@ -8,7 +9,9 @@ mod endpoint;
 mod environment;
 mod outage;
 mod replay;
+mod request;
 mod resource;
+mod rest;
 mod retry;
 mod sender;
 pub mod settings;
@@ -19,6 +22,7 @@ mod transport;
 mod wire;
 
 pub use endpoint::Endpoint;
+pub use request::Request;
 pub use resource::Resource;
 pub use settings::{OtlpOptions, OtlpSettings, SettingsError};
 pub use sink::{OtlpSink, SinkError};

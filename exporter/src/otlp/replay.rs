@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::task::JoinSet;
 
+use super::Request;
 use super::retry::Backoff;
 use super::sender::{Attempt, Sender};
 use super::settings::RetrySettings;
-use super::spooling::{Progress, Spooling};
+use super::spooling::Spooling;
 use crate::pipeline::Outcome;
 
 /// The task that empties the spool.
@@ -28,7 +28,7 @@ pub(super) struct Replay {
 /// A request that is out of the spool.
 #[derive(Debug)]
 struct Sent {
-    request: Bytes,
+    request: Request,
     spans: u64,
     outcome: Option<Outcome>,
 }
@@ -66,13 +66,14 @@ impl Replay {
         let spooling = Arc::clone(&self.spooling);
         spooling.unless_closing(spooling.filled()).await?;
         let Some(entries) = spooling.next(self.crowd, &self.sender.outage).await else {
-            return self.pause(None).await;
+            spooling.fails(None, spooling.is_ending());
+            return self.pause().await;
         };
         let sent = entries.into_iter().map(|entry| {
             let spans = u64::from(entry.spans);
-            let (request, outcome) = match self.sender.prepare(entry.request, spans) {
+            let (request, outcome) = match self.sender.prepare(entry.request.into(), spans) {
                 Ok(request) => (request, None),
-                Err(outcome) => (Bytes::new(), Some(outcome)),
+                Err(outcome) => (Request::default(), Some(outcome)),
             };
             Sent {
                 request,
@@ -82,11 +83,12 @@ impl Replay {
         });
         let mut sent: VecDeque<_> = sent.collect();
         while !sent.is_empty() {
+            let last = spooling.is_ending();
             let round = spooling.unless_closing(self.round(&mut sent)).await;
             // Before it shows in the numbers.
             match round {
-                Some(Ok(())) => spooling.goes(Progress::Sending),
-                Some(Err(_)) => spooling.goes(Progress::Failing),
+                Some(Ok(())) => spooling.goes_on(),
+                Some(Err(asked)) => spooling.fails(asked, last),
                 None => {}
             }
             let arrived = sent.iter().take_while(|sent| sent.outcome.is_some());
@@ -100,9 +102,9 @@ impl Replay {
                     self.backoff = Backoff::new(self.retry);
                     self.crowd = self.most;
                 }
-                Err(asked) => {
+                Err(_) => {
                     self.crowd = 1;
-                    self.pause(asked).await?;
+                    self.pause().await?;
                     self.sender.retries.add(1);
                 }
             }
@@ -134,10 +136,12 @@ impl Replay {
         result
     }
 
-    async fn pause(&mut self, asked: Option<Duration>) -> Option<()> {
-        let wait = self.backoff.next(asked, Duration::ZERO);
+    async fn pause(&mut self) -> Option<()> {
+        let wait = self.backoff.next(None, Duration::ZERO);
         // Without a limit there always is a next one.
         let wait = wait.unwrap_or(self.retry.max);
-        self.spooling.unless_closing(tokio::time::sleep(wait)).await
+        self.spooling
+            .unless_closing(self.spooling.pause(wait))
+            .await
     }
 }

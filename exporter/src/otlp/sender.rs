@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
+use super::Request;
 use super::outage::Outage;
 use super::retry::{Failure, Verdict};
 use super::transport::{Client, Transport};
@@ -70,7 +69,7 @@ impl Sender {
     }
 
     /// Does once what would otherwise be done for each attempt; or else the spans are dropped.
-    pub(super) fn prepare(&self, encoded: Bytes, spans: u64) -> Result<Bytes, Outcome> {
+    pub(super) fn prepare(&self, encoded: Request, spans: u64) -> Result<Request, Outcome> {
         self.transport.prepare(encoded).map_err(|error| {
             tracing::error!(spans, "spans dropped, cannot compress a request: {error}");
             Outcome::dropped(spans, DropReason::Refused("compression".into()))
@@ -78,7 +77,7 @@ impl Sender {
     }
 
     /// One attempt with a request that is prepared.
-    pub(super) async fn attempt(&self, request: Bytes, spans: u64) -> Attempt {
+    pub(super) async fn attempt(&self, request: Request, spans: u64) -> Attempt {
         let length = request.len() as u64;
         let begin = Instant::now();
         let result = self.transport.send(request).await;

@@ -3,14 +3,14 @@
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex as Plain, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::{Mutex, watch};
-use tokio::time::{Instant, sleep_until};
 
+use super::Request;
 use super::outage::Outage;
+use super::rest::Rest;
 use super::spool::{Entry, Spool, SpoolError, SpoolSettings};
 use crate::pipeline::{DropReason, Outcome, Totals};
 use crate::telemetry::{Counter, Gauge, Registry};
@@ -24,6 +24,8 @@ pub(super) enum Progress {
     Sending,
     /// The last attempt failed.
     Failing,
+    /// So did one that was begun at the end of the agent: the next one will go on.
+    GivenUp,
 }
 
 /// The spool of one sink.
@@ -34,8 +36,7 @@ pub(super) struct Spooling {
     /// Changes to and from `Empty` are made with the spool locked.
     progress: watch::Sender<Progress>,
     closing: watch::Sender<bool>,
-    /// Before then nothing should be sent.
-    rest: Plain<Instant>,
+    rest: Rest,
     totals: Totals,
     metrics: Arc<Metrics>,
 }
@@ -85,7 +86,7 @@ impl Spooling {
             spool: Arc::new(Mutex::new(spool)),
             progress: watch::Sender::new(progress),
             closing: watch::Sender::new(false),
-            rest: Plain::new(Instant::now()),
+            rest: Rest::default(),
             totals,
             metrics: Arc::new(metrics),
         })
@@ -99,11 +100,11 @@ impl Spooling {
     /// Puts a request last. `None` if the disk fails: it should be kept in memory then.
     pub(super) async fn keep(
         self: &Arc<Self>,
-        request: &Bytes,
+        request: &Request,
         spans: u64,
         outage: &Outage,
     ) -> Option<Outcome> {
-        let (this, request) = (Arc::clone(self), request.clone());
+        let (this, request) = (Arc::clone(self), request.to_bytes());
         let pushed = self
             .on_disk(move |spool| {
                 let before = spool.spans();
@@ -180,40 +181,63 @@ impl Spooling {
         }
     }
 
-    /// The endpoint takes requests, or not for now.
-    pub(super) fn goes(&self, progress: Progress) {
+    /// The endpoint takes requests.
+    pub(super) fn goes_on(&self) {
+        self.goes(Progress::Sending);
+    }
+
+    /// The endpoint takes no requests for now, and none for as long as it asked for. `last`: the
+    /// attempt was begun after the [end](Self::is_ending).
+    pub(super) fn fails(&self, asked: Option<Duration>, last: bool) {
+        // Before it shows: who waits for the end looks at both.
+        self.rest.ask(asked);
+        self.goes(if last {
+            Progress::GivenUp
+        } else {
+            Progress::Failing
+        });
+    }
+
+    fn goes(&self, progress: Progress) {
         self.progress.send_if_modified(|now| {
-            let changed = *now != Progress::Empty && *now != progress;
-            if changed {
+            let filled = *now != Progress::Empty;
+            if filled {
                 *now = progress;
             }
-            changed
+            filled
         });
     }
 
     /// Nothing should be sent from the spool for so long.
-    pub(super) fn rest(&self, wait: Duration) {
-        let until = Instant::now() + wait;
-        let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
-        *rest = until.max(*rest);
+    pub(super) fn rest(&self, own: Duration, asked: Option<Duration>) {
+        self.rest.begin(own, asked);
     }
 
-    fn resting(&self) -> Option<Instant> {
-        let rest = *self.rest.lock().unwrap_or_else(PoisonError::into_inner);
-        (rest > Instant::now()).then_some(rest)
+    /// Waits for so long, and as the endpoint has asked.
+    pub(super) async fn pause(&self, own: Duration) {
+        self.rest.pause(own).await;
     }
 
     /// Waits until there is something to send, and may be sent.
     pub(super) async fn filled(&self) {
         self.until(|progress| progress != Progress::Empty).await;
-        while let Some(rest) = self.resting() {
-            sleep_until(rest).await;
-        }
+        self.rest.over().await;
     }
 
-    /// Waits until everything is sent, or until that fails.
+    /// Whether no attempts will be made after the next one that fails.
+    pub(super) fn is_ending(&self) -> bool {
+        self.rest.is_hurried()
+    }
+
+    /// Waits until everything is sent, or until that fails: not as it did when it was tried last,
+    /// but once more, unless the endpoint has asked for a longer wait.
     pub(super) async fn settled(&self) {
-        self.until(|progress| progress != Progress::Sending).await;
+        self.rest.hurry();
+        self.until(|progress| match progress {
+            Progress::Empty | Progress::GivenUp => true,
+            Progress::Sending | Progress::Failing => self.rest.is_asked_for(),
+        })
+        .await;
     }
 
     async fn until(&self, condition: impl Fn(Progress) -> bool) {
@@ -243,9 +267,9 @@ impl Spooling {
             let empty = *now == Progress::Empty;
             if empty {
                 self.metrics.active.set(1);
-                *now = match self.resting() {
-                    Some(_) => Progress::Failing,
-                    None => Progress::Sending,
+                *now = match self.rest.is_over() {
+                    true => Progress::Sending,
+                    false => Progress::Failing,
                 };
             }
             empty

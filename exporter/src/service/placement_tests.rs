@@ -187,7 +187,7 @@ fn a_pod_s_labels_place_name_and_match() {
     assert_eq!(get(&resource, UNIT), None);
 }
 
-fn has_pod(resolver: &mut Resolver<Vec<(Key, Value)>>, pid: u32) -> bool {
+fn has_pod(resolver: &mut super::Resolver<Vec<(Key, Value)>>, pid: u32) -> bool {
     resolver.resolve_with(pid, || "", Instant::now()).1
 }
 

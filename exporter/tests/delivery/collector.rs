@@ -1,14 +1,16 @@
 //! A real OpenTelemetry Collector, where one can be had.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use lanewire::otlp::OtlpOptions;
 use lanewire::telemetry::SelfTelemetry;
 use tempfile::TempDir;
 
+use super::address::free_address;
 use super::certificates::{Authority, named, write};
-use super::programs::{self, Program, free_port};
+use super::programs::{self, Program};
 use super::script::eventually;
 use super::shop::{LONG, Shop, options};
 use super::ways::{COMPRESSIONS, PROTOCOLS, all_sent};
@@ -18,8 +20,8 @@ use lanewire::otlp::settings::Protocol;
 struct Collector {
     _program: Program,
     directory: TempDir,
-    plain: [u16; 2],
-    secure: [u16; 2],
+    plain: [SocketAddr; 2],
+    secure: [SocketAddr; 2],
 }
 
 fn path(directory: &TempDir, name: &str) -> PathBuf {
@@ -28,8 +30,13 @@ fn path(directory: &TempDir, name: &str) -> PathBuf {
 
 async fn start(binary: &Path) -> Collector {
     let directory = tempfile::tempdir().expect("a directory");
+    let plain = [free_address().await, free_address().await];
+    let secure = [free_address().await, free_address().await];
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
-    let (server, client) = (servers.identity(&["127.0.0.1"]), clients.identity(&[]));
+    let (server, client) = (
+        servers.identity(&[&secure[0].ip().to_string(), &secure[1].ip().to_string()]),
+        clients.identity(&[]),
+    );
     for (name, contents) in [
         ("servers.pem", servers.pem()),
         ("clients.pem", clients.pem()),
@@ -40,8 +47,6 @@ async fn start(binary: &Path) -> Collector {
     ] {
         write(directory.path(), name, &contents);
     }
-    let plain = [free_port().await, free_port().await];
-    let secure = [free_port().await, free_port().await];
     let at = |name: &str| path(&directory, name).display().to_string();
     let tls = format!(
         "tls: {{cert_file: '{}', key_file: '{}', client_ca_file: '{}'}}",
@@ -53,12 +58,12 @@ async fn start(binary: &Path) -> Collector {
         "receivers:
   otlp:
     protocols:
-      grpc: {{endpoint: '127.0.0.1:{}'}}
-      http: {{endpoint: '127.0.0.1:{}'}}
+      grpc: {{endpoint: '{}'}}
+      http: {{endpoint: '{}'}}
   otlp/secure:
     protocols:
-      grpc: {{endpoint: '127.0.0.1:{}', {tls}}}
-      http: {{endpoint: '127.0.0.1:{}', {tls}}}
+      grpc: {{endpoint: '{}', {tls}}}
+      http: {{endpoint: '{}', {tls}}}
   otlp/socket:
     protocols:
       grpc: {{endpoint: '{}', transport: unix}}
@@ -119,8 +124,8 @@ impl Collector {
             (PROTOCOLS[1], self.plain[1], self.secure[1]),
         ] {
             for compression in COMPRESSIONS {
-                for (scheme, port) in [("http", plain), ("https", secure)] {
-                    let mut options = options(protocol, &format!("{scheme}://127.0.0.1:{port}"));
+                for (scheme, address) in [("http", plain), ("https", secure)] {
+                    let mut options = options(protocol, &format!("{scheme}://{address}"));
                     options.compression = Some(compression);
                     options.tls.ca = Some(at("servers.pem"));
                     options.tls.identity = Some((at("client.pem"), at("client.key")));

@@ -24,13 +24,13 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
 use rustls::ServerConfig;
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tonic::codec::CompressionEncoding;
 use tonic::{Code, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use tower_service::Service;
 
+use super::address::free_address;
 use super::script::{Script, eventually};
 use super::server::{self, Place};
 use super::shop::{Shop, options};
@@ -146,12 +146,7 @@ async fn an_unavailable_server_that_comes_back_gets_every_span_once() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_yet_gets_every_span_when_it_is() {
-    // An address of its own, so that no other test takes the port meanwhile.
-    let free = TcpListener::bind("127.0.0.77:0")
-        .await
-        .expect("a free port");
-    let address = free.local_addr().expect("an address");
-    drop(free);
+    let address = free_address().await;
     let shop = Shop::open(&options(Protocol::Grpc, &format!("http://{address}")));
     shop.push("front", 1..=10);
     eventually("an attempt again", || {

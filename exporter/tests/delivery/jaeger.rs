@@ -1,11 +1,14 @@
 //! A real Jaeger, without a collector before it.
 
+use std::net::SocketAddr;
+
 use lanewire::otlp::settings::Protocol;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::address::free_address;
 use super::certificates::write;
-use super::programs::{self, Program, free_port};
+use super::programs::{self, Program};
 use super::shop::{LONG, Shop, options};
 use super::ways::{COMPRESSIONS, PROTOCOLS, all_sent};
 
@@ -18,20 +21,20 @@ async fn jaeger_has_every_span_of_every_protocol_and_compression() {
         return;
     };
     let directory = tempfile::tempdir().expect("a directory");
-    let [grpc, http, api] = [free_port().await, free_port().await, free_port().await];
-    let query = free_port().await;
+    let [grpc, http] = [free_address().await, free_address().await];
+    let [api, query] = [free_address().await, free_address().await];
     let config = format!(
         "extensions:
   jaeger_storage: {{backends: {{memory: {{memory: {{max_traces: 1000}}}}}}}}
   jaeger_query:
     storage: {{traces: memory}}
-    http: {{endpoint: '127.0.0.1:{api}'}}
-    grpc: {{endpoint: '127.0.0.1:{query}'}}
+    http: {{endpoint: '{api}'}}
+    grpc: {{endpoint: '{query}'}}
 receivers:
   otlp:
     protocols:
-      grpc: {{endpoint: '127.0.0.1:{grpc}'}}
-      http: {{endpoint: '127.0.0.1:{http}'}}
+      grpc: {{endpoint: '{grpc}'}}
+      http: {{endpoint: '{http}'}}
 exporters:
   jaeger_storage_exporter: {{trace_storage: memory}}
 service:
@@ -49,12 +52,12 @@ service:
     );
     let mut sent = 0;
     for protocol in PROTOCOLS {
-        let port = match protocol {
+        let address = match protocol {
             Protocol::Grpc => grpc,
             Protocol::HttpProtobuf => http,
         };
         for compression in COMPRESSIONS {
-            let mut options = options(protocol, &format!("http://127.0.0.1:{port}"));
+            let mut options = options(protocol, &format!("http://{address}"));
             options.compression = Some(compression);
             let shop = Shop::open(&options);
             shop.push("front", sent + 1..=sent + SPANS);
@@ -71,8 +74,8 @@ service:
 }
 
 /// How many spans Jaeger has of the trace of the tests.
-async fn spans(api: u16) -> std::io::Result<u64> {
-    let mut stream = TcpStream::connect(("127.0.0.1", api)).await?;
+async fn spans(api: SocketAddr) -> std::io::Result<u64> {
+    let mut stream = TcpStream::connect(api).await?;
     let request = format!(
         "GET /api/traces/{:032x} HTTP/1.0\r\nHost: localhost\r\n\r\n",
         7

@@ -1,6 +1,7 @@
 //! Spans through the pipeline to real servers on loopback that fail on demand.
 
 mod adapter;
+mod address;
 mod certificates;
 mod collector;
 mod connection;

@@ -6,7 +6,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 
 /// A program that ends with the test.
@@ -80,9 +79,4 @@ fn find(variable: &str, names: &[&str]) -> Option<PathBuf> {
         said.expect("stderr");
     }
     found
-}
-
-pub async fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    listener.local_addr().expect("an address").port()
 }

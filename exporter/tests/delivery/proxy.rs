@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 
+use super::address::free_address;
 use super::certificates::{Authority, named, write};
 use super::grpc::anywhere;
 use super::server::Place;
@@ -132,9 +133,7 @@ async fn a_host_that_is_excepted_is_reached_directly() {
 async fn a_proxy_that_is_not_there_yet_is_tried_again() {
     for protocol in PROTOCOLS {
         let server = taker(protocol, Place::anywhere(), None).await;
-        let free = TcpListener::bind("127.0.0.78:0").await.expect("a port");
-        let address = free.local_addr().expect("an address");
-        drop(free);
+        let address = free_address().await;
         let shop = Shop::open_in(
             &options(protocol, "http://collector.example:4317"),
             &[("http_proxy", format!("http://{address}"))],

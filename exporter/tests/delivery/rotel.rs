@@ -2,7 +2,8 @@
 
 use lanewire::otlp::settings::{Compression, Protocol};
 
-use super::programs::{self, Program, free_port};
+use super::address::free_address;
+use super::programs::{self, Program};
 use super::script::eventually;
 use super::server::Place;
 use super::shop::{Shop, options};
@@ -17,14 +18,14 @@ async fn rotel_passes_on_every_span_that_it_was_sent() {
     };
     let directory = tempfile::tempdir().expect("a directory");
     let counting = taker(Protocol::Grpc, Place::anywhere(), None).await;
-    let (grpc, http) = (free_port().await, free_port().await);
+    let (grpc, http) = (free_address().await, free_address().await);
     let file = |name: &str| directory.path().join(name).display().to_string();
     let _rotel = Program::start(
         &binary,
         &[
             "start".to_owned(),
-            format!("--otlp-grpc-endpoint=127.0.0.1:{grpc}"),
-            format!("--otlp-http-endpoint=127.0.0.1:{http}"),
+            format!("--otlp-grpc-endpoint={grpc}"),
+            format!("--otlp-http-endpoint={http}"),
             "--exporter=otlp".to_owned(),
             "--otlp-exporter-protocol=grpc".to_owned(),
             format!("--otlp-exporter-endpoint={}", counting.url),
@@ -35,12 +36,12 @@ async fn rotel_passes_on_every_span_that_it_was_sent() {
     );
     let mut sent = 0;
     for protocol in PROTOCOLS {
-        let port = match protocol {
+        let address = match protocol {
             Protocol::Grpc => grpc,
             Protocol::HttpProtobuf => http,
         };
         for compression in [Compression::None, Compression::Gzip] {
-            let mut options = options(protocol, &format!("http://127.0.0.1:{port}"));
+            let mut options = options(protocol, &format!("http://{address}"));
             options.compression = Some(compression);
             let shop = Shop::open(&options);
             shop.push("front", sent + 1..=sent + SPANS);

@@ -7,6 +7,7 @@ use lanewire::otlp::settings::Protocol;
 use lanewire::otlp::{OtlpOptions, OtlpSettings, OtlpSink};
 use lanewire::telemetry::Registry;
 
+use super::address::free_address;
 use super::certificates::{Authority, Identity, named, write};
 use super::log::Log;
 use super::script::eventually;
@@ -87,8 +88,10 @@ async fn a_certificate_that_is_replaced_while_running_costs_no_span() {
         let directory = tempfile::tempdir().expect("a directory");
         let old = Authority::new("old");
         let ca = write(directory.path(), "ca.pem", &old.pem());
-        let tls = old.server(HOST, None);
-        let first = taker(protocol, Place::anywhere(), Some(tls)).await;
+        let address = free_address().await;
+        let host = address.ip().to_string();
+        let tls = old.server(&[&host], None);
+        let first = taker(protocol, Place::Tcp(address), Some(tls)).await;
         let mut options = options(protocol, &first.url);
         options.tls.ca = Some(named(&ca));
         let shop = Shop::open(&options);
@@ -96,10 +99,9 @@ async fn a_certificate_that_is_replaced_while_running_costs_no_span() {
         let received = first.received.clone();
         eventually("all spans", || received.span_ids().len() == 100).await;
 
-        let address = first.address.expect("an address");
         first.close().await;
         let new = Authority::new("new");
-        let tls = Some(new.server(HOST, None));
+        let tls = Some(new.server(&[&host], None));
         let second = taker(protocol, Place::Tcp(address), tls).await;
         shop.push("front", 101..=200);
         shop.trouble().await;
@@ -143,8 +145,9 @@ async fn a_bad_new_file_leaves_the_old_one_in_use_and_is_counted() {
         let authority = Authority::new("test");
         let ca = write(directory.path(), "ca.pem", &authority.pem());
         let mut options = options(protocol, "");
-        let tls = Some(authority.server(HOST, None));
-        let first = taker(protocol, Place::anywhere(), tls.clone()).await;
+        let address = free_address().await;
+        let tls = Some(authority.server(&[&address.ip().to_string()], None));
+        let first = taker(protocol, Place::Tcp(address), tls.clone()).await;
         options.endpoint = Some(first.url.clone());
         options.tls.ca = Some(named(&ca));
         options.tls.reload_interval = Duration::from_millis(5);
@@ -154,7 +157,6 @@ async fn a_bad_new_file_leaves_the_old_one_in_use_and_is_counted() {
             write(directory.path(), "ca.pem", contents);
             eventually("a refusal", || shop.counted(REFUSED) == Some(count)).await;
         }
-        let address = first.address.expect("an address");
         first.close().await;
         let second = taker(protocol, Place::Tcp(address), tls).await;
         shop.push("front", 1..=100);

@@ -131,13 +131,24 @@ impl Spool {
         if bytes > self.settings.max_bytes {
             return Ok(pushed);
         }
+        if self.is_empty() && self.bytes() + bytes > self.settings.max_bytes {
+            // All of it has been sent.
+            self.drop_oldest()?;
+        }
         while self.bytes() + bytes > self.settings.max_bytes {
             if self.settings.when_full == WhenFull::DropNewest {
                 return Ok(pushed);
             }
             pushed.dropped += self.drop_oldest()?;
         }
-        self.append(&header, request)?;
+        if let Err(error) = self.append(&header, request) {
+            // What has been sent is still there, and may be all the room that there is.
+            if !self.is_empty() || self.bytes() == 0 {
+                return Err(error);
+            }
+            self.drop_oldest()?;
+            self.append(&header, request)?;
+        }
         if let Some(last) = self.segments.back_mut() {
             last.bytes += bytes;
             last.spans += u64::from(spans);
@@ -278,8 +289,12 @@ impl Spool {
             .back()
             .map_or(self.position.next(), |last| last.number + 1);
         let (file, segment) = files::create(&self.settings.directory, number)?;
-        if self.segments.is_empty() {
-            self.position.begin(number)?;
+        if self.segments.is_empty()
+            && let Err(error) = self.position.begin(number)
+        {
+            // The next attempt begins another one.
+            files::remove(&segment)?;
+            return Err(error);
         }
         self.segments.push_back(segment);
         self.writing = Some(file);

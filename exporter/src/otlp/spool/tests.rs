@@ -270,3 +270,34 @@ fn a_file_that_was_removed_is_counted_as_lost() {
     push(&mut spool, &entry(2, 100));
     assert_eq!(taken(&mut spool), Some(entry(2, 100)));
 }
+
+#[test]
+fn a_disk_without_room_for_the_position_is_left_as_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = settings(&directory, 1 << 30);
+    fs::create_dir(&settings.directory).unwrap();
+    let position = settings.directory.join("position");
+    std::os::unix::fs::symlink("/dev/full", &position).unwrap();
+    let mut spool = opened(&settings);
+    for _ in 0..3 {
+        spool.push(b"request", 1).unwrap_err();
+        assert_eq!(segments(&settings), Vec::<PathBuf>::new());
+    }
+    assert!(spool.is_empty());
+}
+
+#[test]
+fn what_has_been_taken_is_no_part_of_the_limit() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut settings = settings(&directory, 1 << 20);
+    settings.when_full = WhenFull::DropNewest;
+    let mut spool = opened(&settings);
+    let half = entry(1, MIB / 2);
+    for _ in 0..5 {
+        push(&mut spool, &half);
+        assert_eq!(taken(&mut spool).as_ref(), Some(&half));
+    }
+    push(&mut spool, &half);
+    let second = spool.push(&half.request, half.spans).unwrap();
+    assert_eq!(second, Pushed::default());
+}

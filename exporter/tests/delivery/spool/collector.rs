@@ -1,17 +1,19 @@
 //! A real collector that is killed and comes back.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use tokio::time::Instant;
 
 use super::*;
+use crate::address::free_address;
 use crate::certificates::write;
-use crate::programs::{self, Program, free_port};
+use crate::programs::{self, Program};
 
 struct Collector {
     binary: PathBuf,
     directory: TempDir,
-    port: u16,
+    address: SocketAddr,
     lives: u32,
 }
 
@@ -20,7 +22,7 @@ impl Collector {
         Some(Self {
             binary: programs::collector()?,
             directory: temporary(),
-            port: free_port().await,
+            address: free_address().await,
             lives: 0,
         })
     }
@@ -32,13 +34,13 @@ impl Collector {
     fn start(&mut self) -> Program {
         self.lives += 1;
         let config = format!(
-            "receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '127.0.0.1:{}'}}}}}}}}
+            "receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '{}'}}}}}}}}
 exporters: {{file: {{path: '{}', flush_interval: 20ms}}}}
 service:
   telemetry: {{metrics: {{level: none}}}}
   pipelines: {{traces: {{receivers: [otlp], exporters: [file]}}}}
 ",
-            self.port,
+            self.address,
             self.file(self.lives).display(),
         );
         let config = write(self.directory.path(), "config.yaml", &config);
@@ -75,7 +77,7 @@ async fn outage(lasts: Duration) {
         return;
     };
     let directory = temporary();
-    let url = format!("http://127.0.0.1:{}", collector.port);
+    let url = format!("http://{}", collector.address);
     let mut options = spooled_to(directory.path(), Protocol::Grpc, &url);
     options.batch.max_spans = 100;
     let first = collector.start();

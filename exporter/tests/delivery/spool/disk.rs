@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::*;
+use crate::address::free_address;
 
 /// A file system of its own, unmounted at the end.
 struct Disk(TempDir);
@@ -67,19 +68,8 @@ async fn leave(directory: &Path, ids: std::ops::RangeInclusive<u64>) {
     assert_eq!(shop.close().await, left(spans));
 }
 
-#[tokio::test]
-async fn a_full_disk_is_as_no_spool_and_loses_nothing() {
-    let Some(disk) = Disk::mount(256 << 10) else {
-        return;
-    };
-    let address = {
-        // Nobody listens until the end of the outage.
-        let free = tokio::net::TcpListener::bind("127.0.0.78:0").await;
-        free.expect("a free port").local_addr().expect("an address")
-    };
-    let url = format!("http://{address}");
-    let options = spooled_to(disk.0.path(), Protocol::Grpc, &url);
-    let shop = Shop::open(&options);
+/// Pushes spans until the disk takes no more, and says how many. Nobody must listen.
+async fn fill(shop: &Shop) -> u64 {
     let mut pushed = 0;
     let full = || shop.counted("lanewire.exporter.spool.failures") > Some(0);
     while !full() {
@@ -90,6 +80,19 @@ async fn a_full_disk_is_as_no_spool_and_loses_nothing() {
         })
         .await;
     }
+    pushed
+}
+
+#[tokio::test]
+async fn a_full_disk_is_as_no_spool_and_loses_nothing() {
+    let Some(disk) = Disk::mount(256 << 10) else {
+        return;
+    };
+    // Nobody listens until the end of the outage.
+    let address = free_address().await;
+    let url = format!("http://{address}");
+    let shop = Shop::open(&spooled_to(disk.0.path(), Protocol::Grpc, &url));
+    let mut pushed = fill(&shop).await;
     // In memory now.
     shop.push("front", pushed + 1..=pushed + 500);
     pushed += 500;
@@ -99,6 +102,34 @@ async fn a_full_disk_is_as_no_spool_and_loses_nothing() {
     .await;
 
     let script = Script::new([]);
+    let _server = serve(address, &script).await;
+    let registry = shop.registry.clone();
+    assert_eq!(shop.close().await, all_sent(pushed), "{registry:?}");
+    assert_eq!(script.received.span_ids(), (1..=pushed).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_full_disk_has_room_again_when_the_spool_is_sent() {
+    let Some(disk) = Disk::mount(256 << 10) else {
+        return;
+    };
+    let address = free_address().await;
+    let url = format!("http://{address}");
+    let shop = Shop::open(&spooled_to(disk.0.path(), Protocol::Grpc, &url));
+    let mut pushed = fill(&shop).await;
+    let script = Script::new([]);
+    let server = serve(address, &script).await;
+    shop.has_sent(pushed).await;
+    eventually("an end of the outage", || {
+        shop.counted("lanewire.exporter.spool.active") == Some(0)
+    })
+    .await;
+    server.server.close().await;
+
+    let kept = shop.counted("lanewire.exporter.spool.kept").unwrap_or(0);
+    shop.push("front", pushed + 1..=pushed + 1000);
+    pushed += 1000;
+    shop.has_spooled(kept + 1000).await;
     let _server = serve(address, &script).await;
     let registry = shop.registry.clone();
     assert_eq!(shop.close().await, all_sent(pushed), "{registry:?}");
