@@ -1,7 +1,7 @@
 //! A map from what the kernel minted to values in slots.
 //!
-//! The values lie in one piece of memory, and the table in front of them holds numbers of slots
-//! only: tens of thousands of large values cost neither empty buckets nor moves when it grows.
+//! The table in front of the values holds numbers of slots only, and slots come in pages: tens of
+//! thousands of large values cost neither empty buckets nor moves when there are more of them.
 
 use hashbrown::HashTable;
 use opentelemetry::{SpanId, TraceId};
@@ -64,8 +64,51 @@ pub(crate) struct Place {
 #[derive(Debug)]
 pub(crate) struct Slots<K, V> {
     index: HashTable<u32>,
-    slots: Vec<Slot<K, V>>,
+    slots: Pages<Slot<K, V>>,
     free: Vec<u32>,
+}
+
+/// Items that stay where they are.
+#[derive(Debug)]
+struct Pages<T> {
+    pages: Vec<Vec<T>>,
+}
+
+/// Items of a page, a power of two.
+const PAGE: usize = 128;
+
+impl<T> Pages<T> {
+    #[inline]
+    fn get(&self, at: u32) -> Option<&T> {
+        let at = at as usize;
+        self.pages.get(at / PAGE)?.get(at % PAGE)
+    }
+
+    #[inline]
+    fn get_mut(&mut self, at: u32) -> Option<&mut T> {
+        let at = at as usize;
+        self.pages.get_mut(at / PAGE)?.get_mut(at % PAGE)
+    }
+
+    /// Adds an item, and says where it is.
+    fn push(&mut self, item: T) -> u32 {
+        let last = match self.pages.last_mut() {
+            Some(last) if last.len() < PAGE => last,
+            _ => {
+                self.pages.push(Vec::with_capacity(PAGE));
+                let last = self.pages.len() - 1;
+                &mut self.pages[last]
+            }
+        };
+        last.push(item);
+        let behind = last.len() - 1;
+        // The bounds of all maps are far below four billion.
+        ((self.pages.len() - 1) * PAGE + behind) as u32
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.pages.iter_mut().flatten()
+    }
 }
 
 #[derive(Debug)]
@@ -80,7 +123,7 @@ impl<K: Minted, V> Slots<K, V> {
     pub(crate) fn new() -> Self {
         Self {
             index: HashTable::new(),
-            slots: Vec::new(),
+            slots: Pages { pages: Vec::new() },
             free: Vec::new(),
         }
     }
@@ -91,10 +134,10 @@ impl<K: Minted, V> Slots<K, V> {
 
     /// Where the value of a key is.
     pub(crate) fn find(&self, key: &K) -> Option<Place> {
-        let slot = *self
-            .index
-            .find(key.hash(), |slot| self.slots[*slot as usize].key == *key)?;
-        let generation = self.slots[slot as usize].generation;
+        let slots = &self.slots;
+        let is_it = |slot: &u32| slots.get(*slot).is_some_and(|slot| slot.key == *key);
+        let slot = *self.index.find(key.hash(), is_it)?;
+        let generation = slots.get(slot)?.generation;
         Some(Place { slot, generation })
     }
 
@@ -111,34 +154,26 @@ impl<K: Minted, V> Slots<K, V> {
     }
 
     /// Adds a value for a key that has none.
-    #[inline]
     pub(crate) fn insert(&mut self, key: K, value: V) -> Place {
-        let place = self.occupy(key);
-        self.slots[place.slot as usize].value = Some(value);
-        place
-    }
-
-    /// A slot for a key that has none, still without a value.
-    fn occupy(&mut self, key: K) -> Place {
         let slots = &mut self.slots;
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                slots[slot as usize].key = key;
-                slot
+        let reused = self.free.pop();
+        let (slot, generation) = match reused.and_then(|at| Some((at, slots.get_mut(at)?))) {
+            Some((at, slot)) => {
+                slot.key = key;
+                slot.value = Some(value);
+                (at, slot.generation)
             }
             None => {
-                slots.push(Slot {
+                let at = slots.push(Slot {
                     key,
                     generation: 0,
-                    value: None,
+                    value: Some(value),
                 });
-                // The bounds of all maps are far below four billion.
-                (slots.len() - 1) as u32
+                (at, 0)
             }
         };
-        let hash = |slot: &u32| slots[*slot as usize].key.hash();
+        let hash = |slot: &u32| slots.get(*slot).map_or(0, |slot| slot.key.hash());
         self.index.insert_unique(key.hash(), slot, hash);
-        let generation = slots[slot as usize].generation;
         Place { slot, generation }
     }
 
@@ -159,7 +194,9 @@ impl<K: Minted, V> Slots<K, V> {
 
     /// Makes a slot whose value is gone free for others.
     fn vacate(&mut self, place: Place) {
-        let slot = &mut self.slots[place.slot as usize];
+        let Some(slot) = self.slots.get_mut(place.slot) else {
+            return;
+        };
         slot.generation = slot.generation.wrapping_add(1);
         let hash = slot.key.hash();
         let entry = self.index.find_entry(hash, |other| *other == place.slot);
@@ -172,7 +209,7 @@ impl<K: Minted, V> Slots<K, V> {
     pub(crate) fn clear(&mut self) {
         self.index.clear();
         self.free.clear();
-        for (at, slot) in (0..).zip(&mut self.slots) {
+        for (at, slot) in (0..).zip(self.slots.iter_mut()) {
             if slot.value.take().is_some() {
                 slot.generation = slot.generation.wrapping_add(1);
             }
@@ -181,12 +218,12 @@ impl<K: Minted, V> Slots<K, V> {
     }
 
     fn slot(&self, place: Place) -> Option<&Slot<K, V>> {
-        let slot = self.slots.get(place.slot as usize)?;
+        let slot = self.slots.get(place.slot)?;
         (slot.generation == place.generation).then_some(slot)
     }
 
     fn value(&mut self, place: Place) -> Option<&mut Option<V>> {
-        let slot = self.slots.get_mut(place.slot as usize)?;
+        let slot = self.slots.get_mut(place.slot)?;
         (slot.generation == place.generation).then_some(&mut slot.value)
     }
 }

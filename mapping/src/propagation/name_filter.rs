@@ -15,15 +15,15 @@ const LOOK: usize = 8;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameFilter {
-    /// First bytes, one bit each. What is not ASCII is in no name of a header.
-    initials: u128,
+    /// First bytes, letters in both cases. What is not ASCII is in no name of a header.
+    initials: [bool; 128],
     /// The bits that count and what they have to be. None if all names pass.
     beginnings: Vec<(u64, u64)>,
 }
 
 /// Lets every name pass that begins with a character of ASCII.
 pub static EVERY_NAME: NameFilter = NameFilter {
-    initials: u128::MAX,
+    initials: [true; 128],
     beginnings: Vec::new(),
 };
 
@@ -32,14 +32,18 @@ impl NameFilter {
     /// name passes.
     pub fn of<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
         let mut filter = Self {
-            initials: 0,
+            initials: [false; 128],
             beginnings: Vec::new(),
         };
         for name in names {
             let Some(first) = name.bytes().next() else {
                 return EVERY_NAME.clone();
             };
-            filter.initials |= bit(first.to_ascii_lowercase()) | bit(first.to_ascii_uppercase());
+            for first in [first.to_ascii_lowercase(), first.to_ascii_uppercase()] {
+                if let Some(initial) = filter.initials.get_mut(usize::from(first)) {
+                    *initial = true;
+                }
+            }
             let mask = word(&[0xff; LOOK][..name.len().min(LOOK)]);
             let beginning = (mask, fold(word(name.as_bytes())) & mask);
             if !filter.beginnings.contains(&beginning) {
@@ -56,7 +60,9 @@ impl NameFilter {
             return EVERY_NAME.clone();
         }
         let mut both = self.clone();
-        both.initials |= other.initials;
+        for (initial, other) in both.initials.iter_mut().zip(other.initials) {
+            *initial |= other;
+        }
         both.beginnings.extend(&other.beginnings);
         both
     }
@@ -65,10 +71,10 @@ impl NameFilter {
     #[inline]
     pub fn passes(&self, name: impl AsRef<[u8]>) -> bool {
         let name = name.as_ref();
-        let Some(&first) = name.first() else {
-            return false;
-        };
-        self.initials & bit(first) != 0 && self.begins_like_one(name)
+        let initial = name
+            .first()
+            .and_then(|&first| self.initials.get(usize::from(first)));
+        initial == Some(&true) && self.begins_like_one(name)
     }
 
     fn begins_like_one(&self, name: &[u8]) -> bool {
@@ -76,12 +82,6 @@ impl NameFilter {
         let like = |&(mask, beginning): &(u64, u64)| word & mask == beginning;
         self.beginnings.is_empty() || self.beginnings.iter().any(like)
     }
-}
-
-/// None for what is not ASCII.
-#[inline]
-const fn bit(byte: u8) -> u128 {
-    if byte < 128 { 1 << byte } else { 0 }
 }
 
 /// The first bytes, and zeros if there are too few.
