@@ -4,7 +4,6 @@
 //! thousands of large values cost neither empty buckets nor moves when there are more of them.
 
 use hashbrown::HashTable;
-use opentelemetry::{SpanId, TraceId};
 
 /// A key that the kernel minted: nobody can choose many that fall together.
 pub(crate) trait Minted: Copy + Eq {
@@ -12,14 +11,7 @@ pub(crate) trait Minted: Copy + Eq {
     fn hash(self) -> u64;
 }
 
-/// An exchange. Of its ids, that of the span is the kernel's own; the trace may be from outside.
-impl Minted for (TraceId, SpanId) {
-    fn hash(self) -> u64 {
-        spread(u64::from_ne_bytes(self.1.to_bytes()))
-    }
-}
-
-/// The cookie of a socket.
+/// The id of a span, or the cookie of a socket.
 impl Minted for u64 {
     fn hash(self) -> u64 {
         spread(self)

@@ -3,8 +3,7 @@
 
 use super::exchanges::{Entry, Open};
 use super::{Assembler, Key};
-use crate::map::{Application, Baggage};
-use crate::record::Exchange;
+use crate::map::{Application, Baggage, Seen};
 
 /// Ancestors that are asked. A chain on one host is shorter.
 const GENERATIONS: usize = 32;
@@ -69,8 +68,8 @@ impl Assembler {
         let place = self.exchanges.find(&key);
         let (carried, complete) = match place.and_then(|place| self.exchanges.get(place)) {
             Some(Entry::Waiting(waiting)) => {
-                let index = waiting.exchange.baggage_index;
-                let asked = Asked::of(&waiting.exchange, waiting.application.as_ref());
+                let index = waiting.seen.baggage_index;
+                let asked = Asked::of(&waiting.seen, waiting.application.as_ref());
                 let carried = self.carried_within(asked, generations);
                 let complete = carried.explains == index;
                 (carried, complete)
@@ -114,15 +113,16 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn of(exchange: &Exchange, application: Option<&Application>) -> Self {
-        let index = exchange.baggage_index;
-        let context = application.and_then(Application::context);
-        let own = context.map(|context| Carried {
-            baggage: context.baggage.clone(),
-            explains: if context.explains_index { index } else { 0 },
+    pub(super) fn of(seen: &Seen, application: Option<&Application>) -> Self {
+        let index = seen.baggage_index;
+        let own = application.and_then(Application::baggage);
+        let own = own.map(|(baggage, explains_index)| Carried {
+            baggage: baggage.clone(),
+            explains: if explains_index { index } else { 0 },
         });
+        let parent = seen.parent();
         Self {
-            parent: exchange.parent.map(|parent| (exchange.trace_id, parent)),
+            parent: parent.map(|parent| Key::new(seen.trace_id(), parent)),
             index,
             own: own.unwrap_or_default(),
         }

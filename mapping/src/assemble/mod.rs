@@ -14,11 +14,11 @@ pub use counters::Counters;
 pub use limits::Limits;
 
 use crate::clock::ClockOffset;
-use crate::map::{Application, Finished, Http, MapOptions, Statements, Unread, map};
+use crate::map::{Application, Finished, Http, MapOptions, Seen, Statements, Unread, map};
 use crate::ordered::Ordered;
 use crate::propagation::NameFilter;
-use crate::record::{Exchange, Extend, Head, ParentKind, Record};
-use crate::slots::Place;
+use crate::record::{Exchange, Extend, Head, Record};
+use crate::slots::{Minted, Place};
 use crate::span::{Link, Span, SpanKind, Spans};
 use carried::{Asked, Carried};
 use exchanges::Exchanges;
@@ -26,7 +26,32 @@ use orphans::{Orphans, Verdict};
 use timeline::{Due, Timeline, Wait};
 
 /// What heads, extensions and exchanges are joined by.
-type Key = (TraceId, SpanId);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Key {
+    trace: [u64; 2],
+    span: u64,
+}
+
+impl Key {
+    fn new(trace_id: TraceId, span_id: SpanId) -> Self {
+        let trace = u128::from_ne_bytes(trace_id.to_bytes());
+        Self {
+            trace: [(trace >> 64) as u64, trace as u64],
+            span: u64::from_be_bytes(span_id.to_bytes()),
+        }
+    }
+
+    fn span_id(self) -> SpanId {
+        self.span.into()
+    }
+}
+
+/// Of both ids, that of the span is the kernel's own; the trace may be from outside.
+impl Minted for Key {
+    fn hash(self) -> u64 {
+        self.span.hash()
+    }
+}
 
 /// Adopted edges that are remembered for the far end's sake. Its span is due within a second of the
 /// adoption; this is a second of 4,096 a second.
@@ -63,11 +88,12 @@ pub struct Assembler {
 #[derive(Debug)]
 struct Waiting {
     kind: SpanKind,
-    exchange: Exchange,
+    seen: Seen,
     application: Option<Application>,
     /// The offset when its record came.
     offset: ClockOffset,
-    links: Vec<Link>,
+    /// Few spans have any.
+    links: Option<Box<Vec<Link>>>,
     /// When its record came.
     since: u64,
     due: u64,
@@ -155,7 +181,7 @@ impl Assembler {
     fn head(&mut self, head: &Head<'_>) {
         self.counters.heads += 1;
         self.now = self.now.max(head.time);
-        let key = (head.trace_id, head.span_id);
+        let key = Key::new(head.trace_id, head.span_id);
         let kept = self.exchanges.keep(key, head);
         self.counters.heads_evicted += u64::from(kept.evicted);
         self.counters.heads_late += u64::from(kept.late);
@@ -163,7 +189,7 @@ impl Assembler {
 
     fn exchange(&mut self, kind: SpanKind, exchange: &Exchange, out: &mut impl Spans) {
         self.now = self.now.max(exchange.end).max(exchange.replied);
-        let key = (exchange.trace_id, exchange.span_id);
+        let key = Key::new(exchange.trace_id, exchange.span_id);
         let place = self.exchanges.find(&key);
         if place.is_some_and(|place| self.exchanges.get_waiting(place).is_some()) {
             self.counters.repeated += 1;
@@ -206,10 +232,10 @@ impl Assembler {
         self.drop_leftovers();
         let waiting = Waiting {
             kind,
-            exchange: *exchange,
+            seen: exchange.into(),
             application,
             offset: self.offset,
-            links: Vec::new(),
+            links: None,
             since: self.now,
             due: at,
             may_be_adopted,
@@ -242,16 +268,16 @@ impl Assembler {
 
     fn extend(&mut self, extend: &Extend) {
         self.now = self.now.max(extend.end);
-        let key = (extend.trace_id, extend.span_id);
+        let key = Key::new(extend.trace_id, extend.span_id);
         let place = self.exchanges.find(&key);
         let Some(waiting) = place.and_then(|place| self.exchanges.get_waiting_mut(place)) else {
             self.counters.extends_late += 1;
             return;
         };
-        let exchange = &mut waiting.exchange;
-        exchange.end = exchange.end.max(extend.end);
-        exchange.bytes_received = exchange.bytes_received.max(extend.bytes_received);
-        exchange.bytes_sent = exchange.bytes_sent.max(extend.bytes_sent);
+        let seen = &mut waiting.seen;
+        seen.end = seen.end.max(extend.end);
+        seen.bytes_received = seen.bytes_received.max(extend.bytes_received);
+        seen.bytes_sent = seen.bytes_sent.max(extend.bytes_sent);
         let last = waiting.since.saturating_add(self.limits.longest_wait);
         waiting.due = self
             .now
@@ -259,8 +285,8 @@ impl Assembler {
             .min(last)
             .max(waiting.due);
         match waiting.kind {
-            SpanKind::Server => self.orphans.reply_went_on(key, &waiting.exchange),
-            SpanKind::Client => self.orphans.edge_went_on(key, &waiting.exchange),
+            SpanKind::Server => self.orphans.reply_went_on(key, &waiting.seen),
+            SpanKind::Client => self.orphans.edge_went_on(key, &waiting.seen),
         }
     }
 
@@ -298,7 +324,7 @@ impl Assembler {
                 self.timeline.push(Wait::Settle, Due { at, place });
                 let now = Link {
                     trace_id: visit.trace_id,
-                    span_id: key.1,
+                    span_id: key.span_id(),
                 };
                 self.adopted.insert(key, now);
             }
@@ -337,28 +363,28 @@ impl Assembler {
         let Some((key, waiting)) = key.zip(self.exchanges.get_waiting_mut(place)) else {
             return;
         };
-        let exchange = &waiting.exchange;
+        let seen = &waiting.seen;
         if waiting.may_be_adopted {
             self.counters.orphans_left += 1;
-            self.orphans.gone(key, exchange);
+            self.orphans.gone(key, seen);
         }
-        if let Some(parent) = exchange.parent
-            && let Some(link) = self.adopted.get(&(exchange.trace_id, parent))
+        if let Some(parent) = seen.parent()
+            && let Some(link) = self.adopted.get(&Key::new(seen.trace_id(), parent))
         {
-            waiting.links.push(*link);
+            waiting.links.get_or_insert_default().push(*link);
         }
-        let asked = Asked::of(exchange, waiting.application.as_ref());
+        let asked = Asked::of(seen, waiting.application.as_ref());
         let carried = self.carried_by(asked);
         let Some(waiting) = self.exchanges.get_waiting(place) else {
             return;
         };
-        let baggage_unknown = carried.explains != waiting.exchange.baggage_index;
+        let baggage_unknown = carried.explains != waiting.seen.baggage_index;
         let finished = Finished {
             kind: waiting.kind,
-            exchange: &waiting.exchange,
+            seen: &waiting.seen,
             application: waiting.application.as_ref(),
             offset: waiting.offset,
-            links: &waiting.links,
+            links: waiting.links.as_ref().map_or(&[], |links| links.as_slice()),
             baggage: &carried.baggage,
             baggage_unknown,
         };
@@ -378,15 +404,12 @@ impl Waiting {
     /// Rule R16. The wire has carried the edge's own trace already: the far end keeps it, so the
     /// edge keeps a link to it.
     fn adopt(&mut self, visit: &Exchange) {
-        let edge = &mut self.exchange;
-        self.links.push(Link {
-            trace_id: edge.trace_id,
-            span_id: edge.span_id,
+        let seen = &mut self.seen;
+        self.links.get_or_insert_default().push(Link {
+            trace_id: seen.trace_id(),
+            span_id: seen.span_id,
         });
-        edge.trace_id = visit.trace_id;
-        edge.parent = Some(visit.span_id);
-        edge.parent_kind = ParentKind::Adopted;
-        edge.flags = visit.flags;
+        seen.adopt(visit);
         self.may_be_adopted = false;
     }
 }

@@ -1,5 +1,6 @@
 //! What the payload heads of an exchange say, kept until its span is made.
 
+use super::Baggage;
 use super::database::Database;
 use super::http::Http;
 use super::messaging::Messaging;
@@ -152,20 +153,33 @@ impl Application {
 
     /// Host and port by which the client called the server.
     pub(super) fn host(&self) -> Option<(&Text, Option<u16>)> {
-        let host = match self {
-            Self::Http(http) => &http.host,
-            Self::Database(_) | Self::Messaging(_) => return None,
-            Self::Rpc(rpc) => &rpc.host,
-        };
-        host.as_ref().map(|(host, port)| (host, *port))
+        match self {
+            Self::Http(http) => Some((http.host.as_ref()?, http.port)),
+            Self::Database(_) | Self::Messaging(_) => None,
+            Self::Rpc(rpc) => rpc.host.as_ref().map(|(host, port)| (host, *port)),
+        }
     }
 
-    pub(crate) fn context(&self) -> Option<&RequestContext> {
+    /// The baggage that the request brought, and whether its index stands for just these values.
+    pub(crate) fn baggage(&self) -> Option<(&Baggage, bool)> {
         match self {
-            Self::Http(http) => Some(&http.context),
-            Self::Messaging(messaging) => Some(&messaging.context),
+            Self::Http(http) => Some((&http.baggage, http.explains_index)),
             Self::Database(_) => None,
-            Self::Rpc(rpc) => Some(&rpc.context),
+            Self::Rpc(rpc) => Some((&rpc.context.baggage, rpc.context.explains_index)),
+            Self::Messaging(messaging) => {
+                let context = &messaging.context;
+                Some((&context.baggage, context.explains_index))
+            }
+        }
+    }
+
+    /// The `tracestate` that it brought.
+    pub(super) fn trace_state(&self) -> Option<&Text> {
+        match self {
+            Self::Http(http) => http.trace_state(),
+            Self::Database(_) => None,
+            Self::Rpc(rpc) => Some(&rpc.context.trace_state),
+            Self::Messaging(messaging) => Some(&messaging.context.trace_state),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What HTTP heads say.
 
+use super::Baggage;
 use super::options::{MapOptions, Origin, RequestContext};
 use crate::attributes::key;
 use crate::propagation::{Medium, NameFilter};
@@ -10,12 +11,46 @@ use crate::span::{Attributes, SpanKind, Text};
 pub(crate) struct Http {
     /// Known methods are constants.
     method: Option<Text>,
-    known: bool,
-    version: Option<&'static str>,
-    path: Option<Text>,
-    pub(super) host: Option<(Text, Option<u16>)>,
+    pub(super) host: Option<Text>,
+    pub(super) baggage: Baggage,
+    rare: Option<Box<Rare>>,
+    pub(super) port: Option<u16>,
     status: Option<u16>,
-    pub(super) context: RequestContext,
+    version: Option<Version>,
+    known: bool,
+    pub(super) explains_index: bool,
+}
+
+/// What few requests have, or few configurations ask for.
+#[derive(Clone, Debug, Default)]
+struct Rare {
+    path: Option<Text>,
+    trace_state: Text,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Version {
+    Http10,
+    Http11,
+    Http2,
+}
+
+impl Version {
+    /// Of HTTP/1, by its text.
+    fn of(text: &str) -> Self {
+        match text {
+            "1.0" => Self::Http10,
+            _ => Self::Http11,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Http10 => "1.0",
+            Self::Http11 => "1.1",
+            Self::Http2 => "2",
+        }
+    }
 }
 
 impl Http {
@@ -42,25 +77,26 @@ impl Http {
                 Some(method) => Text::constant(method),
                 None => Text::copied(request.method),
             });
-            http.version = request.version;
-            if options.url_path {
-                http.path = request.path().map(Text::copied);
-            }
+            http.version = request.version.map(Version::of);
+            let path = options.url_path.then(|| request.path()).flatten();
             let context = &options.context;
             let mut hosts = http1::Hosts::default();
             let mut fields = request.headers_passing(filter).map(|header| {
                 hosts.see(&header);
                 (header.name, header.value)
             });
-            http.context = context.read(Medium::Header, &mut fields, origin);
+            let read = context.read(Medium::Header, &mut fields, origin);
             // The host may stand behind all that the context needed.
             fields.for_each(drop);
-            let host = hosts.only().and_then(http1::split_authority);
-            http.host = host.map(|(host, port)| (Text::copied(host), port));
+            http.take_context(read);
+            http.take_path(path);
+            if let Some((host, port)) = hosts.only().and_then(http1::split_authority) {
+                (http.host, http.port) = (Some(Text::copied(host)), port);
+            }
         }
         if let Some(response) = reply.and_then(http1::Response::parse) {
             http.status = response.status;
-            http.version = http.version.or(Some(response.version));
+            http.version = http.version.or(Some(Version::of(response.version)));
         }
         http
     }
@@ -73,10 +109,10 @@ impl Http {
         options: &MapOptions,
     ) -> Self {
         let mut http = Self {
-            version: Some("2"),
-            context,
+            version: Some(Version::Http2),
             ..Self::default()
         };
+        http.take_context(context);
         if let Some(request) = request {
             let method = request
                 .get(":method")
@@ -87,14 +123,34 @@ impl Http {
                 Some(method) => Some(Text::constant(method)),
                 None => method.map(Text::copied),
             };
-            http.host = host(request);
+            if let Some((host, port)) = host(request) {
+                (http.host, http.port) = (Some(host), port);
+            }
             if options.url_path {
                 let path = request.get(":path").filter(|path| path.starts_with('/'));
-                http.path = path.and_then(http1::without_query).map(Text::copied);
+                http.take_path(path.and_then(http1::without_query));
             }
         }
         http.status = reply.and_then(http2::Message::status);
         http
+    }
+
+    fn take_context(&mut self, context: RequestContext) {
+        self.baggage = context.baggage;
+        self.explains_index = context.explains_index;
+        if !context.trace_state.is_empty() {
+            self.rare.get_or_insert_default().trace_state = context.trace_state;
+        }
+    }
+
+    fn take_path(&mut self, path: Option<&str>) {
+        if let Some(path) = path {
+            self.rare.get_or_insert_default().path = Some(Text::copied(path));
+        }
+    }
+
+    pub(super) fn trace_state(&self) -> Option<&Text> {
+        self.rare.as_ref().map(|rare| &rare.trace_state)
     }
 
     /// The method if it is a known one: paths and other words are of high cardinality.
@@ -115,7 +171,7 @@ impl Http {
     pub(super) fn write(&self, attributes: &mut Attributes) {
         attributes.text(key!("network.protocol.name"), "http");
         if let Some(version) = self.version {
-            attributes.text(key!("network.protocol.version"), version);
+            attributes.text(key!("network.protocol.version"), version.as_str());
         }
         match &self.method {
             Some(method) if self.known => attributes.text(key!("http.request.method"), method),
@@ -125,7 +181,7 @@ impl Http {
             }
             None => {}
         }
-        if let Some(path) = &self.path {
+        if let Some(path) = self.rare.as_ref().and_then(|rare| rare.path.as_ref()) {
             attributes.text(key!("url.path"), path);
         }
         if let Some(status) = self.status {

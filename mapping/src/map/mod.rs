@@ -9,6 +9,7 @@ mod messaging;
 mod options;
 mod parent;
 mod rpc;
+mod seen;
 mod statements;
 mod unread;
 
@@ -21,12 +22,13 @@ pub(crate) use http::Http;
 pub(crate) use options::NoContext;
 pub use options::{ContextReader, Fields, Glimpse, MapOptions, Origin, PeerNames, RequestContext};
 pub use parent::UnknownParentKind;
+pub(crate) use seen::Seen;
 pub(crate) use statements::Statements;
 pub(crate) use unread::Unread;
 
 use crate::attributes::key;
 use crate::clock::ClockOffset;
-use crate::record::{Exchange, ExchangeError};
+use crate::record::ExchangeError;
 use crate::span::{Attributes, Key, Link, Span, SpanKind, Status, Text};
 
 /// OTLP span flags: whether the parent is remote is known.
@@ -38,7 +40,7 @@ const IS_REMOTE: u32 = 0x200;
 #[derive(Debug)]
 pub(crate) struct Finished<'a> {
     pub(crate) kind: SpanKind,
-    pub(crate) exchange: &'a Exchange,
+    pub(crate) seen: &'a Seen,
     pub(crate) application: Option<&'a Application>,
     pub(crate) offset: ClockOffset,
     pub(crate) links: &'a [Link],
@@ -53,7 +55,7 @@ pub(crate) struct Finished<'a> {
 pub(crate) fn map(finished: &Finished<'_>, options: &MapOptions, span: &mut Span) -> Option<Span> {
     let &Finished {
         kind,
-        exchange,
+        seen,
         application,
         offset,
         baggage,
@@ -61,52 +63,48 @@ pub(crate) fn map(finished: &Finished<'_>, options: &MapOptions, span: &mut Span
     } = finished;
     let mut attributes = std::mem::take(&mut span.attributes);
     attributes.clear();
-    let sides = Sides::of(exchange, kind);
+    let sides = Sides::of(seen.local(), seen.remote(), kind);
     sides.write(application, kind, &mut attributes);
     if kind == SpanKind::Client
         && let Some(name) = options
             .peers
             .as_ref()
-            .and_then(|peers| peers.name(exchange.remote))
+            .and_then(|peers| peers.name(sides.peer))
     {
         attributes.text(key!("service.peer.name"), &name);
     }
     if let Some(application) = application {
         application.write(&mut attributes);
     }
-    let status = failure(application, exchange.error, kind, &mut attributes);
-    attributes.text(key!("lanewire.parent"), exchange.parent_kind.as_str());
-    write_figures(exchange, &mut attributes);
+    let status = failure(application, seen.error, kind, &mut attributes);
+    attributes.text(key!("lanewire.parent"), seen.parent_kind.as_str());
+    write_figures(seen, &mut attributes);
     for (key, values) in baggage.iter() {
         write_foreign(key, values, &mut attributes);
     }
     if finished.baggage_unknown {
-        attributes.number(key!("lanewire.baggage.index"), exchange.baggage_index);
+        attributes.number(key!("lanewire.baggage.index"), seen.baggage_index);
     }
 
     let mut links = std::mem::take(&mut span.links);
     links.clear();
     links.extend(finished.links);
-    links.extend(
-        exchange
-            .link
-            .map(|(trace_id, span_id)| Link { trace_id, span_id }),
-    );
-    let start = exchange.start;
-    let end = exchange.end.max(exchange.replied).max(start);
-    let remote = if exchange.parent_kind.is_remote() {
+    links.extend(seen.link());
+    let start = seen.start;
+    let end = seen.end.max(seen.replied).max(start);
+    let remote = if seen.parent_kind.is_remote() {
         IS_REMOTE
     } else {
         0
     };
     *span = Span {
-        trace_id: exchange.trace_id,
-        span_id: exchange.span_id,
-        parent: exchange.parent,
-        flags: u32::from(exchange.flags.to_u8()) | IS_REMOTE_KNOWN | remote,
+        trace_id: seen.trace_id(),
+        span_id: seen.span_id,
+        parent: seen.parent(),
+        flags: u32::from(seen.flags().to_u8()) | IS_REMOTE_KNOWN | remote,
         trace_state: application
-            .and_then(Application::context)
-            .map(|context| context.trace_state.clone())
+            .and_then(Application::trace_state)
+            .cloned()
             .unwrap_or_default(),
         kind,
         name: name(application, sides.server.port()),
@@ -115,11 +113,11 @@ pub(crate) fn map(finished: &Finished<'_>, options: &MapOptions, span: &mut Span
         attributes,
         links,
         status,
-        pid: exchange.pid,
+        pid: seen.pid,
         service: None,
     };
     (options.client_span && kind == SpanKind::Server)
-        .then(|| client::span_of_client(exchange, application, offset, span))
+        .then(|| client::span_of_client(seen, application, offset, span))
         .flatten()
 }
 
@@ -139,8 +137,8 @@ struct Sides {
 }
 
 impl Sides {
-    fn of(exchange: &Exchange, kind: SpanKind) -> Self {
-        let (local, peer) = (plain(exchange.local), plain(exchange.remote));
+    /// Both ends, IPv4 as such.
+    fn of(local: SocketAddr, peer: SocketAddr, kind: SpanKind) -> Self {
         let server = match kind {
             SpanKind::Server => local,
             SpanKind::Client => peer,
@@ -181,11 +179,6 @@ impl Sides {
         attributes.text(key!("network.peer.address"), &peer);
         attributes.number(key!("network.peer.port"), self.peer.port());
     }
-}
-
-/// An IPv4 address is one, even on a socket of IPv6.
-fn plain(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 /// Writes `error.type` and gives the status. What broke the connection weighs more than what the
@@ -244,16 +237,16 @@ fn write_foreign(key: &Key, values: &[Text], attributes: &mut Attributes) {
     }
 }
 
-fn write_figures(exchange: &Exchange, attributes: &mut Attributes) {
-    let tcp = &exchange.tcp;
+fn write_figures(seen: &Seen, attributes: &mut Attributes) {
+    let tcp = &seen.tcp;
     attributes.number(key!("lanewire.tcp.srtt_us"), tcp.srtt_us);
     attributes.number(key!("lanewire.tcp.rttvar_us"), tcp.rttvar_us);
     attributes.number(key!("lanewire.tcp.snd_cwnd"), tcp.snd_cwnd);
     attributes.number(key!("lanewire.tcp.retransmits"), tcp.retransmits);
-    attributes.number(key!("lanewire.tcp.bytes_sent"), exchange.bytes_sent);
-    attributes.number(key!("lanewire.tcp.bytes_received"), exchange.bytes_received);
-    if exchange.arrived != 0 {
-        let queued = exchange.start.saturating_sub(exchange.arrived) / 1_000;
+    attributes.number(key!("lanewire.tcp.bytes_sent"), seen.bytes_sent);
+    attributes.number(key!("lanewire.tcp.bytes_received"), seen.bytes_received);
+    if seen.arrived != 0 {
+        let queued = seen.start.saturating_sub(seen.arrived) / 1_000;
         attributes.number(key!("lanewire.queue_us"), queued);
     }
 }

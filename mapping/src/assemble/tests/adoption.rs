@@ -1,6 +1,7 @@
 //! Rule R16.
 
 use super::*;
+use crate::record::ParentKind;
 
 /// An orphan edge of pool thread 12.
 pub(super) fn orphan(id: u64, start: u64, end: u64) -> Exchange {

@@ -10,7 +10,7 @@ use super::*;
 use crate::fixture::{MS, attribute, exchange, number, options, span as span_id, text, trace};
 use crate::propagation::Medium;
 use crate::protocol::Heads;
-use crate::record::{NoParent, ParentKind, TcpStats};
+use crate::record::{Exchange, NoParent, ParentKind, TcpStats};
 use crate::span::{Value, ValueRef};
 
 /// An exchange with its heads, as the assembler would bring it.
@@ -61,14 +61,14 @@ impl Case {
         let filter = Http::filter(options);
         let read = Application::read(&heads, &self.exchange, statements, options, &filter);
         let application = read.as_ref().map(|(application, _)| application);
-        let own = application.and_then(Application::context);
+        let own = application.and_then(Application::baggage);
         let finished = Finished {
             kind: self.kind,
-            exchange: &self.exchange,
+            seen: &Seen::from(&self.exchange),
             application,
             offset: ClockOffset::default(),
             links: &[],
-            baggage: &own.map(|own| own.baggage.clone()).unwrap_or_default(),
+            baggage: &own.map(|(own, _)| own.clone()).unwrap_or_default(),
             baggage_unknown: self.baggage_unknown,
         };
         // Nothing of a former span is left.
