@@ -70,7 +70,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let resources = Resources::new(&config, pods.unwrap_or_default(), &registry);
     let output = Resolved::new(resources, &registry, move |resource, span| {
         // What does not fit is counted by the producer.
-        let _ = producer.push(&resource, span);
+        let _ = producer.push(resource, span);
     });
     let options = wiring::tracer_options(&config)?;
     let cgroup = options.kernel.cgroup.clone();

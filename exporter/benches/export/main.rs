@@ -17,7 +17,7 @@ use lanewire::otlp::settings::Compression;
 use nix::time::{ClockId, clock_gettime};
 
 use input::SPANS;
-use receiver::{Error, Receiver};
+use receiver::{Count, Error, Receiver};
 use ways::{WAYS, Way};
 
 const ROUNDS: usize = 11;
@@ -54,7 +54,7 @@ fn measure(rounds: usize, only: &str, compression: &str) -> Result<(), Error> {
         place::RECEIVER,
         place::SENDER
     );
-    let mut receiver = Receiver::start()?;
+    let mut receiver = Receiver::start(Count::Bytes)?;
     place::pin(place::SENDER)?;
     let wanted = |method: &Compression| {
         let name = format!("{method:?}").to_lowercase();

@@ -59,6 +59,7 @@ impl Agent {
             }
             let service = service_name(&resource);
             // Nobody listens any more when the demo was interrupted.
+            let span = span.clone();
             let _ = keep.send(ResolvedSpan { span, service });
         });
         let options = wiring::tracer_options(&config)?;

@@ -10,7 +10,6 @@ use lanewire_mapping::span::{Link, Span, SpanKind, Status};
 
 use bytes::Bytes;
 
-use super::attributes::{attributes_len, put_attributes};
 use super::chunks::Chunks;
 use super::wire::{PutField, field_len, fixed32_len, fixed64_len, varint_field_len};
 use super::{Request, Resource};
@@ -38,7 +37,6 @@ mod span_field {
     pub const KIND: u32 = 6;
     pub const START: u32 = 7;
     pub const END: u32 = 8;
-    pub const ATTRIBUTES: u32 = 9;
     pub const LINKS: u32 = 13;
     pub const STATUS: u32 = 15;
     pub const FLAGS: u32 = 16;
@@ -141,11 +139,11 @@ impl EncodedGroup {
 }
 
 impl Gather for EncodedSpans {
-    fn add(&mut self, resource: &Arc<Resource>, span: Span) {
+    fn add(&mut self, resource: &Arc<Resource>, span: &Span) {
         let out = self.group(resource).spans.with_room(SPAN_BYTES);
         let before = out.len();
         let opened = out.open_unknown(SCOPE_SPANS_SPANS);
-        put_span(out, &span);
+        put_span(out, span);
         out.close(opened);
         let written = out.len() - before;
         self.bytes += written;
@@ -170,7 +168,7 @@ pub fn span_len(span: &Span) -> usize {
         + varint_field_len(KIND, kind(span.kind))
         + fixed64_len(START)
         + fixed64_len(END)
-        + attributes_len(ATTRIBUTES, &span.attributes)
+        + span.attributes.as_otlp().len()
         + span.links.len() * field_len(LINKS, LINK_BYTES)
         + fixed32_len(FLAGS);
     if !span.trace_state.is_empty() {
@@ -200,7 +198,7 @@ fn put_span(out: &mut Vec<u8>, span: &Span) {
     out.varint_field(KIND, kind(span.kind));
     out.fixed64_field(START, span.start_unix_nano);
     out.fixed64_field(END, span.end_unix_nano);
-    put_attributes(out, ATTRIBUTES, &span.attributes);
+    out.extend_from_slice(span.attributes.as_otlp());
     for link in &span.links {
         put_link(out, link);
     }

@@ -1,7 +1,6 @@
 //! Spans to OTLP: encoding, transport, retry.
 
 mod advice;
-mod attributes;
 mod chunks;
 pub(crate) mod compress;
 mod connection;

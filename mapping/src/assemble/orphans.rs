@@ -5,6 +5,7 @@
 //! sent for that visit. Wherever this is not sure, an orphan stays one.
 
 use super::{Key, Limits};
+use crate::map::Seen;
 use crate::ordered::Ordered;
 use crate::record::{Exchange, NoParent, ParentKind};
 
@@ -148,7 +149,7 @@ impl Orphans {
     }
 
     /// A reply went on: what its thread sends meanwhile belongs to no later visit.
-    pub(super) fn reply_went_on(&mut self, key: Key, point: &Exchange) {
+    pub(super) fn reply_went_on(&mut self, key: Key, point: &Seen) {
         if let Some(thread) = self.threads.get_mut(&(point.pid, point.last_tid))
             && thread.last_visit == Some(key)
         {
@@ -157,14 +158,14 @@ impl Orphans {
     }
 
     /// An orphan was handed out.
-    pub(super) fn gone(&mut self, key: Key, edge: &Exchange) {
+    pub(super) fn gone(&mut self, key: Key, edge: &Seen) {
         if let Some(thread) = self.threads.get_mut(&(edge.pid, edge.first_tid)) {
             thread.orphans.retain(|orphan| orphan.key != key);
         }
     }
 
     /// An orphan's reply went on.
-    pub(super) fn edge_went_on(&mut self, key: Key, edge: &Exchange) {
+    pub(super) fn edge_went_on(&mut self, key: Key, edge: &Seen) {
         if let Some(thread) = self.threads.get_mut(&(edge.pid, edge.first_tid))
             && let Some(orphan) = thread.orphans.iter_mut().find(|orphan| orphan.key == key)
         {

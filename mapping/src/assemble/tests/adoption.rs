@@ -1,6 +1,7 @@
 //! Rule R16.
 
 use super::*;
+use crate::record::ParentKind;
 
 /// An orphan edge of pool thread 12.
 pub(super) fn orphan(id: u64, start: u64, end: u64) -> Exchange {
@@ -243,7 +244,7 @@ fn a_busy_pool_thread_leaves_nothing_behind() {
             .push(Record::Edge(orphan(200_000 + round, start + 1, start + 2)))
             .push(Record::Point(visit(300_000 + round, start, start + 3)));
         bench.ready(start);
-        assert!(bench.assembler.due.len() <= 2 * bench.assembler.waiting.len() + 1_026);
+        assert!(bench.assembler.timeline.len() <= 2 * bench.assembler.exchanges.waiting() + 1_026);
     }
     assert_eq!(bench.counters().adopted, 5_000);
 }
