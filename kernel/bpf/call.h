@@ -5,6 +5,7 @@
 #pragma once
 
 struct receiving {
+	struct flow *flow;
 	struct task_struct *task;
 	struct tcp_sock *tp;
 	__u64 worker;		/* who has read: see worker_key() */

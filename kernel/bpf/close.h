@@ -18,7 +18,8 @@ static long exchange_failed(__u32 i, struct ending *c)
 		if (c->progress.end < e->start)
 			c->progress.end = e->start;
 		struct process *p = process_by_pid(e->pid);
-		emit_exchange(f, e, c->tp, &c->progress, p);
+		if (!f->tls.farewell)
+			emit_exchange(f, e, c->tp, &c->progress, p);
 		if (f->role == ROLE_PASSIVE) {
 			visit_ended(e->context.span_id);
 			process_visit_ended(p);
@@ -48,6 +49,7 @@ static __noinline void closed(struct flow *f, struct tcp_sock *tp)
 	path_judged(f, tp);
 	if (f->pooled)
 		pool_left(f, tp);
+	tls_closed(f, &c.progress);
 	if (!f->in_flight)
 		emit_settled(f, tp, f->copied_seq);
 	if (f->role == ROLE_PASSIVE && f->in_flight &&

@@ -21,6 +21,7 @@ enum counter {
 	COUNT_MALFORMED,
 	COUNT_UNTRUSTED,    /* from a peer outside trust.from */
 	COUNT_INBOUND_FULL, /* more contexts waited on one connection than fit */
+	COUNT_HANDSHAKE,    /* came with a TLS handshake: not the request's */
 	/* correlation: what opened, by how its parent was found */
 	COUNT_VISIT_WIRE,
 	COUNT_VISIT_HEADER,
@@ -40,6 +41,9 @@ enum counter {
 	COUNT_AGREEMENT,    /* R15 */
 	COUNT_DISAGREEMENT, /* R15 */
 	COUNT_BELIEF_LOST,  /* processes whose threads are no longer believed */
+	/* connections with TLS */
+	COUNT_TLS,	/* recognised */
+	COUNT_TLS_LOST, /* taken for plain data: a record's header could not be read */
 	/* runtimes */
 	COUNT_PROBE_GO, /* times that a uprobe was hit */
 	COUNT_PROBE_PYTHON,

@@ -65,7 +65,7 @@ static __always_inline void emit_exchange(struct flow *f, const struct exchange 
 	r->reads_requests = e->reads_requests;
 	r->trusted = e->trusted;
 	r->exact = !key_is_thread(e->worker);
-	r->pad = 0;
+	r->tls = f->tls.state == TLS_ON ? f->tls.version : 0;
 	__builtin_memset(r->pad2, 0, sizeof(r->pad2));
 	if (process) {
 		r->cgroup = process->cgroup;

@@ -107,6 +107,7 @@ struct flow {
 	__u8 opener_inherited;
 	__u8 call_goes_on; /* enum call_end */
 	__u8 pad[7];
+	struct tls tls;
 	struct reported reported;
 	struct exchange exchanges[EXCHANGES];
 };
@@ -117,6 +118,18 @@ struct {
 	__type(key, int);
 	__type(value, struct flow);
 } flows SEC(".maps");
+
+/* Are payload heads worth having? What is encrypted says nothing. */
+static __always_inline bool flow_readable(const struct flow *f)
+{
+	return capture && (f->tls.state == TLS_UNKNOWN || f->tls.state == TLS_NONE);
+}
+
+/* May a send or read be of a TLS connection (R10)? */
+static __always_inline bool flow_may_be_tls(const struct flow *f)
+{
+	return f->tls.state == TLS_UNKNOWN || f->tls.state == TLS_ON;
+}
 
 static __always_inline struct exchange *flow_exchange(struct flow *f, __u32 i)
 {

@@ -12,6 +12,7 @@
 #include "runtime.h"
 #include "go.h"
 #include "worker.h"
+#include "tls.h"
 #include "flow.h"
 #include "emit.h"
 #include "head.h"
@@ -51,7 +52,26 @@ struct baggage_test {
 	char bytes[HEAD_MAX];
 };
 
+struct tls_test {
+	struct tls state;
+	__u32 length;
+	__u8 from_client, kind, minor;
+	__u8 early, quiet, asked; /* as tls_client_record() and tls_server_record() have them */
+	__u8 says;
+	__u8 pad;
+};
+
+struct hello_test {
+	__u8 bytes[16];
+	__u32 length;
+	__u32 accepted;
+};
+
 const volatile struct baggage_test baggage_test_type;
+const volatile struct hello_test hello_test_type;
+const volatile struct tls_test tls_test_type;
+const volatile enum tls_client tls_client_type;
+const volatile enum tls_says tls_says_type;
 const volatile struct codec_test codec_test_type;
 const volatile struct mint_test mint_test_type;
 const volatile struct traceparent_test traceparent_test_type;
@@ -122,5 +142,26 @@ int read_baggage(struct baggage_test *t)
 	t->index = lane.index;
 	t->reject_below = lane.reject_below;
 	ring_discard(h);
+	return 0;
+}
+
+SEC("syscall")
+int read_tls_record(struct tls_test *t)
+{
+	struct tls state = t->state;
+	if (t->from_client)
+		t->says = tls_client_record(&state, t->kind, t->minor, t->length, t->early);
+	else
+		t->says = tls_server_record(&state, t->kind, t->length, t->quiet, t->asked);
+	t->state = state;
+	return 0;
+}
+
+SEC("syscall")
+int find_tls_hello(struct hello_test *t)
+{
+	__u8 bytes[16];
+	__builtin_memcpy(bytes, t->bytes, sizeof(bytes));
+	t->accepted = tls_is_hello(bytes, t->length);
 	return 0;
 }

@@ -12,9 +12,11 @@
 #include "runtime.h"
 #include "go.h"
 #include "worker.h"
+#include "tls.h"
 #include "flow.h"
 #include "emit.h"
 #include "syscall.h"
+#include "tls_walk.h"
 #include "head.h"
 #include "baggage.h"
 #include "traceparent.h"
@@ -24,9 +26,11 @@
 #include "visit.h"
 #include "option.h"
 #include "pool.h"
+#include "tls_doubt.h"
 #include "go_http.h"
 #include "receive.h"
 #include "send.h"
+#include "tls_follow.h"
 #include "close.h"
 
 /* Some helpers are for GPL-compatible programs only; see the file's dual licence. */

@@ -63,6 +63,13 @@ static __noinline void pool_busy(struct flow *f, const struct tcp_sock *tp)
 		__sync_fetch_and_add(&p->busy, 1);
 }
 
+/* Is no other connection free? */
+static __noinline bool pool_is_full(struct flow *f, const struct tcp_sock *tp)
+{
+	struct pool *p = pool_of(f, tp, false);
+	return p && p->busy >= p->connections;
+}
+
 /* True if no other connection was free. */
 static __noinline bool pool_free(struct flow *f, const struct tcp_sock *tp)
 {

@@ -156,7 +156,8 @@ static __noinline void request_read(struct flow *f, struct exchange *e, struct r
 	if (!s)
 		return;
 	int nothing = 0;
-	if (capture)
+	bool readable = flow_readable(f);
+	if (readable)
 		nothing = request_head(f, e, r, s);
 	else
 		e->state = EXCHANGE_OPEN;
@@ -166,7 +167,7 @@ static __noinline void request_read(struct flow *f, struct exchange *e, struct r
 	if (!visit_open(f, e, r->tp, &o))
 		return;
 	__u32 length = s->head.record.length;
-	if (capture && length && e->context.flags & FLAG_SAMPLED)
+	if (readable && length && e->context.flags & FLAG_SAMPLED)
 		head_output(s, e, 0, length, tcp_to_sock(r->tp)->__sk_common.skc_num, o.now);
 }
 
@@ -227,7 +228,7 @@ static __always_inline void request_goes_on(struct flow *f, struct exchange *e, 
 static __always_inline bool head_goes_on(struct flow *f, const struct exchange *e,
 					 const struct receiving *r)
 {
-	return capture && e->state == EXCHANGE_OPEN && e->context.span_id &&
+	return flow_readable(f) && e->state == EXCHANGE_OPEN && e->context.span_id &&
 	       e->context.flags & FLAG_SAMPLED && e->head < head_bytes &&
 	       r->from - e->received_base == e->head;
 }
@@ -245,7 +246,7 @@ static __always_inline void receive_request(struct flow *f, struct receiving *r)
 	/* Behind other bytes, perhaps in a buffer that begins with them, a head can't be had. */
 	if (first || gathering || head) {
 		r->now = bpf_ktime_get_ns();
-		if (capture)
+		if (flow_readable(f))
 			call_locate(f, r, first);
 	}
 	if (head) {
@@ -297,6 +298,7 @@ static __always_inline void worker_answered(struct flow *f, struct worker *w, __
 	bool own = w->visit.span_id == last->owner.span_id && !w->inherited;
 	if (last->owner.span_id && visit_is_open(last->owner.span_id)) {
 		worker_works_for(w, &last->owner, last->owner_pid, now);
+		w->acted = 1;
 		if (last->inherited && !own)
 			w->inherited = INHERITED_USED;
 	} else {
@@ -351,7 +353,7 @@ static __noinline void response_begins(struct flow *f, struct receiving *r)
 	struct exchange *e = flow_exchange(f, 0);
 	last->owner.span_id = 0;
 	if (!several) {
-		if (capture && e->context.flags & FLAG_SAMPLED) {
+		if (flow_readable(f) && e->context.flags & FLAG_SAMPLED) {
 			receive_locate(r);
 			const struct payload *p = &r->payload;
 			__u32 length = tp->copied_seq - r->from;
@@ -407,6 +409,9 @@ static __always_inline void receive_response(struct flow *f, struct receiving *r
 	emit_extend(f, flow_sent(f, r->tp), r->tp->copied_seq, now);
 }
 
+/* R10: tls_follow.h */
+static int tls_received(struct flow *f, struct receiving *r);
+
 static __always_inline void received(struct sock *sk)
 {
 	struct flow *f = bpf_sk_storage_get(&flows, sk, NULL, 0);
@@ -420,6 +425,8 @@ static __always_inline void received(struct sock *sk)
 	f->copied_seq = r.tp->copied_seq;
 	r.task = bpf_get_current_task_btf();
 	r.worker = worker_key(r.task);
+	if (flow_may_be_tls(f) && !tls_received(f, &r))
+		return;
 	if (f->role == ROLE_PASSIVE)
 		receive_request(f, &r);
 	else

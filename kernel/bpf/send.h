@@ -8,6 +8,7 @@ struct sending {
 	__u64 worker; /* who sends: see worker_key() */
 	struct payload payload;
 	__u64 now;
+	__u32 from;	/* sequence number of the first byte of the message */
 	__u32 end;	/* where in sequence space it will end, as far as known */
 	bool continued; /* of a message of which not all could be sent at once */
 	bool begins;	/* a call that was not seen before */
@@ -86,7 +87,7 @@ static __noinline void sent_request_head(struct flow *f, struct sending *s, stru
 	__u16 port = bpf_ntohs(tcp_to_sock(s->tp)->__sk_common.skc_dport);
 	__u32 at = e->head;
 	__u64 length = head_room(at, p->length);
-	if (!capture || !(e->context.flags & FLAG_SAMPLED))
+	if (!flow_readable(f) || !(e->context.flags & FLAG_SAMPLED))
 		return;
 	if (!p->address)
 		count(COUNT_HEAD_UNREADABLE);
@@ -153,9 +154,10 @@ static long visit_answered(__u32 i, struct replies *r)
 		struct process *p = process_by_pid(e->pid);
 		if (!r->several) {
 			reply_agrees(e, s, w, p);
-			sent_reply_head(s, e, tcp_to_sock(s->tp)->__sk_common.skc_num);
+			if (flow_readable(f))
+				sent_reply_head(s, e, tcp_to_sock(s->tp)->__sk_common.skc_num);
 		}
-		e->sent_base = s->tp->write_seq;
+		e->sent_base = s->from;
 		emit_exchange(f, e, s->tp, r->progress, p);
 		visit_ended(e->context.span_id);
 		process_visit_ended(p);
@@ -373,13 +375,15 @@ static __noinline void invocation_open(struct flow *f, struct sending *s, struct
 	e->first = !f->requests;
 	bool parent = invocation_parent(f, e, s, w, p);
 	f->requests = 1;
+	if (w)
+		w->acted = 1;
 	if (f->pooled && f->in_flight == 1)
 		pool_busy(f, tp);
 	e->state = EXCHANGE_OPEN;
 	e->start = s->now;
 	e->pid = s->task->tgid;
 	e->tid = s->task->pid;
-	e->seq = e->sent_base = tp->write_seq;
+	e->seq = e->sent_base = s->from;
 	e->received_base = tp->copied_seq;
 	if (parent) {
 		mint_child(&e->context, &e->owner);
@@ -454,6 +458,9 @@ static __always_inline void connecting(struct flow *f)
 	f->opener_believed = process_believed(p);
 }
 
+/* R10: tls_follow.h */
+static int tls_sent(struct flow *f, struct sending *s);
+
 static __always_inline void sent(struct bpf_sock_ops *ctx, struct bpf_sock *bpf_sk, struct flow *f)
 {
 	struct sending s = {};
@@ -471,6 +478,9 @@ static __always_inline void sent(struct bpf_sock_ops *ctx, struct bpf_sock *bpf_
 	s.now = bpf_ktime_get_ns();
 	s.worker = worker_key(s.task);
 	send_announced(f, &s);
+	s.from = s.tp->write_seq;
+	if (flow_may_be_tls(f) && !tls_sent(f, &s))
+		return;
 	if (f->role == ROLE_PASSIVE)
 		send_reply(f, &s);
 	else

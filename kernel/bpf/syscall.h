@@ -11,6 +11,9 @@ struct payload {
 	__u32 length;  /* of that buffer */
 	__u32 total;   /* of all that the call wants to send, as far as known */
 	__u32 hoped;   /* what the call asks for, though there may be less of it (sendfile) */
+	__u64 iovec;   /* where its buffers are listed, if they are */
+	__u32 buffers; /* how many there are */
+	__u32 pad;
 };
 
 enum syscall_shape {
@@ -132,6 +135,8 @@ static __always_inline __u32 receive_flags(int number, const struct pt_regs *reg
 static __always_inline void payload_of_iovec(struct payload *p, __u64 iovec, __u64 n)
 {
 	struct user_iovec v[IOVECS] = {};
+	p->iovec = iovec;
+	p->buffers = n;
 	if (n > IOVECS)
 		n = IOVECS;
 	if (!n || bpf_probe_read_user(v, n * sizeof(v[0]), (void *)iovec))

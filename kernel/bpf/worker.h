@@ -20,6 +20,8 @@ struct worker {
 	__u8 reads_requests; /* has ever read one: not a pool thread (R16) */
 	__u8 settled;	     /* exact: what it inherits is decided */
 	__u8 reads_replies;  /* exact: to what it has sent itself, on connections in use */
+	__u8 acted;	     /* has sent something for its visit */
+	__u8 pad[7];
 };
 
 struct {
@@ -146,6 +148,7 @@ static __always_inline void worker_works_for(struct worker *w, const struct trac
 	w->pid = pid;
 	w->inherited = INHERITED_NOT;
 	w->pooled = 0;
+	w->acted = 0;
 }
 
 static __always_inline void worker_idle(struct worker *w)

@@ -53,6 +53,10 @@ const METRICS: &[(&str, &str)] = &[
         "Processes whose threads are no longer believed",
     ),
     (
+        "lanewire.tls.connections",
+        "Connections with TLS whose records are followed, and those of them that got lost",
+    ),
+    (
         "lanewire.runtimes.probes",
         "Times that the uprobes of a runtime were hit",
     ),
@@ -126,6 +130,7 @@ counters! {
     COUNT_MALFORMED "lanewire.option.received" "outcome" = "malformed"
     COUNT_UNTRUSTED "lanewire.option.received" "outcome" = "untrusted"
     COUNT_INBOUND_FULL "lanewire.option.received" "outcome" = "queue_full"
+    COUNT_HANDSHAKE "lanewire.option.received" "outcome" = "handshake"
     COUNT_VISIT_WIRE "lanewire.visits" "parent" = "wire"
     COUNT_VISIT_HEADER "lanewire.visits" "parent" = "header"
     COUNT_VISIT_INGRESS "lanewire.visits" "parent" = "none:ingress"
@@ -144,6 +149,8 @@ counters! {
     COUNT_AGREEMENT "lanewire.belief" "reply" = "agreed"
     COUNT_DISAGREEMENT "lanewire.belief" "reply" = "disagreed"
     COUNT_BELIEF_LOST "lanewire.belief.lost" "unit" = "process"
+    COUNT_TLS "lanewire.tls.connections" "state" = "recognised"
+    COUNT_TLS_LOST "lanewire.tls.connections" "state" = "lost"
     COUNT_PROBE_GO "lanewire.runtimes.probes" "runtime" = "go"
     COUNT_PROBE_PYTHON "lanewire.runtimes.probes" "runtime" = "python"
     COUNT_RUNTIME_UNREADABLE "lanewire.runtimes.lost" "reason" = "unreadable"

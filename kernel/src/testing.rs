@@ -16,7 +16,10 @@ use crate::{BaggageSettings, Settings, baggage};
 mod skel {
     include!(concat!(env!("OUT_DIR"), "/headers_test.skel.rs"));
 }
-pub use skel::types::{codec_test, mint_test, trace_context, traceparent_test};
+pub use skel::types::{
+    codec_test, hello_test, mint_test, tls_client, tls_says, tls_test, trace_context,
+    traceparent_test,
+};
 pub use skel::{HeadersTestSkel, HeadersTestSkelBuilder};
 
 /// What the programs find in a head.

@@ -23,5 +23,6 @@ pub mod servers;
 pub mod spans;
 pub mod stream;
 pub mod sweep;
+pub mod tls;
 pub mod truth;
 pub mod wait;

@@ -78,6 +78,18 @@ pub fn redis(host: &Host, listen: SocketAddr) -> Result<Process> {
 /// # Errors
 /// When the cluster can't be made, or the server does not start.
 pub fn postgres(host: &Host, listen: SocketAddr) -> Result<Process> {
+    postgres_with(host, listen, None)
+}
+
+/// As [`postgres`]; with certificate and key, it takes TLS.
+///
+/// # Errors
+/// As [`postgres`].
+pub fn postgres_with(
+    host: &Host,
+    listen: SocketAddr,
+    identity: Option<[PathBuf; 2]>,
+) -> Result<Process> {
     let programs = postgres_programs()?;
     let user = postgres_user()?;
     let data = host.directory.join("postgres");
@@ -103,6 +115,13 @@ pub fn postgres(host: &Host, listen: SocketAddr) -> Result<Process> {
         .arg(&data)
         .current_dir(&data);
     output(init)?;
+    for (from, name) in identity.iter().flatten().zip(["server.crt", "server.key"]) {
+        // Nobody else may read the key.
+        let mut install = Command::new("install");
+        install.args(["-o", user, "-m", "600"]).arg(from);
+        install.arg(data.join(name));
+        output(install)?;
+    }
     let hba = data.join("pg_hba.conf");
     let anybody = "host all all 0.0.0.0/0 trust\nhost all all ::/0 trust\n";
     fs::write(&hba, fs::read_to_string(&hba)? + anybody)?;
@@ -118,6 +137,7 @@ pub fn postgres(host: &Host, listen: SocketAddr) -> Result<Process> {
         "autovacuum=off",
         "max_connections=200",
         "jit=off",
+        if identity.is_some() { "ssl=on" } else { "ssl=off" },
     ];
     for setting in settings {
         command.args(["-c", setting]);
