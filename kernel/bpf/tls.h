@@ -65,6 +65,7 @@ struct tls_stream {
 struct tls {
 	struct tls_stream in, out;
 	__u64 buffer;	  /* of the send whose records were looked at last */
+	__u64 begins[2];  /* with these bytes */
 	__u64 doubt_time; /* of what is the reply, unless more of it comes */
 	__u32 base;	  /* sequence number of the buffer's first byte */
 	__u32 quiet;	  /* see tls_quiet() */

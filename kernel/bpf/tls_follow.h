@@ -65,6 +65,23 @@ static __always_inline int tls_reply_sent(struct flow *f, struct sending *s,
 	return 1;
 }
 
+/* The hook is called again while a call waits for room, and when it lets go of the socket. Another one
+ * may have the same buffer, but what is encrypted differs. */
+static __always_inline void tls_send_begins(struct tls *t, const struct payload *p, __u32 at)
+{
+	__u64 begins[2] = {}, buffer = p->address ^ (__u64)p->total << 32;
+	__u32 length = p->length < sizeof(begins) ? 6 : sizeof(begins);
+	if (p->length >= 6 && bpf_probe_read_user(begins, length, (void *)p->address))
+		begins[0] = begins[1] = 0;
+	if (buffer == t->buffer && begins[0] == t->begins[0] && begins[1] == t->begins[1] &&
+	    before(t->base, at) && !before(t->base + p->total, at))
+		return;
+	t->base = at;
+	t->buffer = buffer;
+	t->begins[0] = begins[0];
+	t->begins[1] = begins[1];
+}
+
 /* Is there anything for the rules in what is about to be sent? It begins at s->from, then. */
 static __noinline int tls_sent(struct flow *f, struct sending *s)
 {
@@ -76,12 +93,7 @@ static __noinline int tls_sent(struct flow *f, struct sending *s)
 	    (!active || !s->begins || !tls_begins(f, p->address, p->length, at, s->tp->copied_seq)))
 		return 1;
 
-	/* Called again while the same call waits for room. */
-	__u64 buffer = p->address ^ (__u64)p->total << 32;
-	if (buffer != t->buffer || !before(t->base, at) || !before(at, t->base + p->total)) {
-		t->base = at;
-		t->buffer = buffer;
-	}
+	tls_send_begins(t, p, at);
 	struct tls_walk w = {
 		.first = at,
 		.out = 1,
