@@ -1,6 +1,6 @@
 //! Requests that are under way at a time.
 
-use lanewire::otlp::settings::{Compression, Protocol};
+use lanewire::otlp::settings::{Compression, DEFAULT_IN_FLIGHT, Protocol};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use tonic::Status;
 
@@ -17,7 +17,7 @@ const BATCHES: u64 = 40;
 #[tokio::test]
 async fn a_slow_server_sees_as_many_requests_at_a_time_as_are_allowed() {
     for protocol in PROTOCOLS {
-        for (configured, expected) in [(None, 4), (Some(7), 7), (Some(1), 1)] {
+        for (configured, expected) in [(None, DEFAULT_IN_FLIGHT), (Some(7), 7), (Some(1), 1)] {
             let server = taker(protocol, Place::anywhere(), None).await;
             server.gate.wait_for(expected);
             let mut options = options(protocol, &server.url);
