@@ -131,6 +131,7 @@ fn exchange(trace: u64, span: u64, parent: u64, parent_kind: ParentKind, at: u64
         first_tid: 1,
         last_tid: 1,
         reads_requests: true,
+        exact_worker: false,
         trusted: true,
         comm: "shop".into(),
         arrived: at,

@@ -9,6 +9,7 @@ pub mod otlp;
 pub mod output;
 pub mod pipeline;
 pub mod run;
+pub mod runtimes;
 pub mod sdk;
 pub mod service;
 pub mod telemetry;

@@ -22,6 +22,7 @@ use crate::otlp::settings::{
     BatchSettings, Compression, KeepAlive, NamedFile, Protocol, QueueSettings, RetrySettings,
     SpoolSettings, TlsSettings, WhenFull,
 };
+use crate::runtimes::{RuntimeOptions, Switches};
 use crate::tracer;
 
 /// What the tracer is told.
@@ -49,7 +50,21 @@ pub fn tracer_options(config: &Config) -> anyhow::Result<tracer::Options> {
             peers: peers(&config.services.peers),
             ..MapOptions::new(Arc::new(propagation))
         },
+        runtimes: runtimes(config),
     })
+}
+
+fn runtimes(config: &Config) -> RuntimeOptions {
+    let switches = |runtime: &schema::runtimes::Runtime| Switches {
+        enabled: runtime.enabled,
+        uprobes: runtime.uprobes,
+    };
+    let excluded = config.process.exclude.executables.iter();
+    let named = config.process.programs.iter().map(|p| &p.executable);
+    RuntimeOptions {
+        switches: vec![("go", switches(&config.runtimes.go))],
+        left_alone: excluded.chain(named).cloned().collect(),
+    }
 }
 
 fn kernel_settings(config: &Config, indexed: &IndexedTuples, cgroup: PathBuf) -> Settings {

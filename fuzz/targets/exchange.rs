@@ -116,6 +116,7 @@ fn exchange(id: u64, port: u16) -> Exchange {
         first_tid: 1,
         last_tid: 1,
         reads_requests: true,
+        exact_worker: false,
         trusted: true,
         comm: "fuzz".into(),
         arrived: id,

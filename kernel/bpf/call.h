@@ -7,6 +7,7 @@
 struct receiving {
 	struct task_struct *task;
 	struct tcp_sock *tp;
+	__u64 worker;		/* who has read: see worker_key() */
 	__u32 read;		/* sequence number of the first byte that was read */
 	__u32 from;		/* of the first byte of the message among them */
 	__u32 until;		/* where the message's bytes among them end */

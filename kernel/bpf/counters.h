@@ -34,11 +34,18 @@ enum counter {
 	COUNT_EDGE_UNBELIEVED,
 	COUNT_EDGE_OPENER,
 	COUNT_EDGE_POOLED,
+	COUNT_EDGE_UNKNOWN,
 	COUNT_EDGE_REFUSED, /* no visit, and processes may not originate */
 	COUNT_UNSAMPLED,    /* exchanges that were followed, but not recorded */
 	COUNT_AGREEMENT,    /* R15 */
 	COUNT_DISAGREEMENT, /* R15 */
 	COUNT_BELIEF_LOST,  /* processes whose threads are no longer believed */
+	/* runtimes */
+	COUNT_PROBE_GO, /* times that a uprobe was hit */
+	COUNT_PROBE_PYTHON,
+	COUNT_RUNTIME_UNREADABLE, /* processes whose runtime is not believed any more, by why */
+	COUNT_RUNTIME_DISAGREES,
+	COUNT_RUNTIME_FULL, /* forked processes that have to do without their creator's */
 	/* limits */
 	COUNT_RECORD_DROPPED,  /* the ring buffer was full */
 	COUNT_HEAD_UNREADABLE, /* the payload was not in memory, or not in a plain buffer */

@@ -33,6 +33,7 @@ struct exchange {
 	struct trace_context
 		owner;	    /* active: the visit it is for, even if that is not believed yet */
 	__u64 worker_visit; /* active: what its sender worked for */
+	__u64 worker;	    /* who read it, or sent it: see worker_key() */
 	__u32 seq; /* active: of the first byte. passive: of the segment with the context */
 	__u32 sent_base, received_base; /* sequence numbers at its beginning */
 	__u32 pid, tid;
@@ -47,7 +48,7 @@ struct exchange {
 	__u16 head;	/* bytes of its head that were read so far, or HEAD_DONE */
 	__u8 http;	/* its head is that of an HTTP/1 request */
 	__u8 trusted;	/* what it says of itself may be believed */
-	__u8 pad;
+	__u8 first;	/* active: of its connection */
 };
 
 /* What the head of a request says of its parent and its lane. */
@@ -79,7 +80,7 @@ struct flow {
 	__u64 last_inbound; /* span id of the context taken last, against duplicates */
 	__u64 closing;	    /* when this end began to close */
 	struct trace_context opener_visit; /* R6 */
-	__u32 opener_tid;
+	__u64 opener;			   /* see worker_key() */
 	__u32 opener_pid;
 	__u32 copied_seq;
 	__u32 announced; /* where in sequence space the send that began last ends */
@@ -89,6 +90,7 @@ struct flow {
 	struct header header;	      /* what the head that was read last says */
 	__u64 call_buffer, call_time; /* the call that read last, while a head is being read */
 	__u64 call_begins[2];	      /* the first bytes that it read */
+	__u64 writer, written;	      /* go_http.h: who writes for others, and what */
 	__u32 call_tid;
 	__u32 call_done;
 	__u32 rules;	   /* ingress rules that the peer can match */
@@ -104,7 +106,7 @@ struct flow {
 	__u8 opener_believed;
 	__u8 opener_inherited;
 	__u8 call_goes_on; /* enum call_end */
-	__u8 pad[3];
+	__u8 pad[7];
 	struct reported reported;
 	struct exchange exchanges[EXCHANGES];
 };

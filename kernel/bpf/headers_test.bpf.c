@@ -9,6 +9,8 @@
 #include "ring.h"
 #include "visits.h"
 #include "process.h"
+#include "runtime.h"
+#include "go.h"
 #include "worker.h"
 #include "flow.h"
 #include "emit.h"

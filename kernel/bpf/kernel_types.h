@@ -128,10 +128,33 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+struct upid {
+	int nr;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
+};
+
+#if defined(__TARGET_ARCH_x86)
+struct thread_struct {
+	unsigned long fsbase;
+};
+#elif defined(__TARGET_ARCH_arm64)
+struct thread_struct {
+	struct {
+		unsigned long tp_value;
+	} uw;
+};
+#endif
+
 struct task_struct {
 	unsigned int flags;
 	int pid;
 	int tgid;
+	struct pid *thread_pid;
+	struct thread_struct thread;
 	struct task_struct *group_leader;
 	struct mm_struct *mm;
 	struct css_set *cgroups;
@@ -142,6 +165,7 @@ struct task_struct {
 struct pt_regs {
 	unsigned long r10;
 	unsigned long r8;
+	unsigned long ax;
 	unsigned long dx;
 	unsigned long si;
 	unsigned long di;

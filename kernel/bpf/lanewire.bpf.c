@@ -9,6 +9,8 @@
 #include "ring.h"
 #include "visits.h"
 #include "process.h"
+#include "runtime.h"
+#include "go.h"
 #include "worker.h"
 #include "flow.h"
 #include "emit.h"
@@ -22,6 +24,7 @@
 #include "visit.h"
 #include "option.h"
 #include "pool.h"
+#include "go_http.h"
 #include "receive.h"
 #include "send.h"
 #include "close.h"
@@ -35,11 +38,15 @@ const volatile struct extend_record extend_record_type;
 const volatile struct head_record head_record_type;
 const volatile struct process_record process_record_type;
 const volatile struct path_record path_record_type;
+const volatile struct runtime_record runtime_record_type;
 const volatile enum counter counter_type;
 const volatile enum record_kind record_kind_type;
 const volatile enum parent_kind parent_kind_type;
 const volatile enum no_parent no_parent_type;
 const volatile enum head_part head_part_type;
+const volatile enum profile profile_type;
+const volatile enum runtime_lost runtime_lost_type;
+const volatile enum go_number go_number_type;
 
 #define CALLBACKS                                                          \
 	(BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG | BPF_SOCK_OPS_STATE_CB_FLAG | \
@@ -95,6 +102,11 @@ int lanewire_sock_ops(struct bpf_sock_ops *ctx)
 	if (!sk)
 		return 1;
 	switch (ctx->op) {
+	case BPF_SOCK_OPS_TCP_LISTEN_CB:
+		/* What it is made of should be known by its first request. */
+		if (!connection_excluded(ctx))
+			process_of(bpf_get_current_task_btf());
+		return 1;
 	case BPF_SOCK_OPS_TCP_CONNECT_CB:
 		if (connection_excluded(ctx))
 			return 1;
@@ -172,11 +184,29 @@ int BPF_PROG(lanewire_receive_again, struct sock *sk)
 	return 0;
 }
 
+SEC("uprobe")
+int lanewire_go_round_trip(struct pt_regs *ctx)
+{
+	count(COUNT_PROBE_GO);
+	go_asks(bpf_get_current_task_btf(), GO_RECEIVER(ctx));
+	return 0;
+}
+
+SEC("uprobe")
+int lanewire_go_write_loop(struct pt_regs *ctx)
+{
+	count(COUNT_PROBE_GO);
+	go_writes(bpf_get_current_task_btf(), GO_RECEIVER(ctx));
+	return 0;
+}
+
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(lanewire_fork, struct task_struct *creator, struct task_struct *task)
 {
 	run_begins();
 	worker_created(creator, task);
+	if (creator->tgid != task->tgid)
+		runtime_forked(creator->tgid, task->tgid);
 	run_ends();
 	return 0;
 }
@@ -189,6 +219,7 @@ static __always_inline void process_executed(struct task_struct *task)
 	struct process *p = process_by_pid(pid);
 	__s32 open = p ? p->open : 0;
 	bpf_map_delete_elem(&processes, &pid);
+	runtime_gone(pid);
 	if (open <= 0)
 		return;
 	p = process_first_seen(task);
@@ -211,8 +242,10 @@ int BPF_PROG(lanewire_exit, struct task_struct *task)
 	__u32 pid = task->tgid;
 	run_begins();
 	worker_gone(task);
-	if (task->pid == task->tgid)
+	if (task->pid == task->tgid) {
 		bpf_map_delete_elem(&processes, &pid);
+		runtime_gone(pid);
+	}
 	run_ends();
 	return 0;
 }

@@ -128,15 +128,19 @@ static __noinline int reader_found(struct flow *f, struct exchange *e, struct re
 		return 0;
 	}
 	o->process = p;
-	struct worker *w = o->worker = worker_get(task);
+	struct worker *w = o->worker = worker_get(task, r->worker);
+	if (!key_is_thread(r->worker))
+		runtime_read(task->tgid, r->worker);
 	if (w) {
 		w->reads_requests = 1;
+		w->settled = 1;
 		worker_idle(w);
 	}
 	if (e->state != EXCHANGE_GATHERING)
 		request_begins(f, e, r, o->now);
 	e->pid = task->tgid;
 	e->tid = task->pid;
+	e->worker = r->worker;
 	return 0;
 }
 
@@ -213,7 +217,7 @@ static long arrival_read(__u32 i, struct arrivals *a)
 /* R5: more of the same request. Whoever reads it works for it. */
 static __always_inline void request_goes_on(struct flow *f, struct exchange *e, struct receiving *r)
 {
-	struct worker *w = worker_find(r->task);
+	struct worker *w = worker_find(r->task, r->worker);
 	if (e && e->state == EXCHANGE_OPEN && e->context.span_id && w &&
 	    w->visit.span_id != e->context.span_id && flow_alone(f, e))
 		worker_works_for(w, &e->context, e->pid, bpf_ktime_get_ns());
@@ -285,7 +289,8 @@ static long invocation_answered(__u32 i, struct answered *a)
 	return 0;
 }
 
-/* R3: the invocation's owner is whom the thread now works for. */
+/* R3: the invocation's owner is whom the thread now works for. Workers with exact keys keep their
+ * own. */
 static __always_inline void worker_answered(struct flow *f, struct worker *w, __u64 now)
 {
 	const struct reported *last = &f->reported;
@@ -299,6 +304,21 @@ static __always_inline void worker_answered(struct flow *f, struct worker *w, __
 	}
 	if (last->pooled)
 		w->pooled = f->cookie;
+}
+
+/* R7: what it has from its creator is good for more if it waits for its own replies: it works for
+ * one at a time. Whoever reads first and sends later is nobody's. */
+static __always_inline void exact_answered(const struct flow *f, const struct exchange *e,
+					   struct worker *w, __u64 key, bool several)
+{
+	w->settled = 1;
+	if (several || e->worker != key || w->inherited != INHERITED_USED ||
+	    w->visit.span_id != e->owner.span_id)
+		return;
+	w->inherited = INHERITED_FRESH;
+	/* Connections are greeted by who makes them, for whoever they are made. */
+	if (f->opener != key)
+		w->reads_replies = 1;
 }
 
 /* Bytes that are the first of a call. */
@@ -325,7 +345,7 @@ static __noinline void response_begins(struct flow *f, struct receiving *r)
 	};
 	__u16 port = bpf_ntohs(tcp_to_sock(tp)->__sk_common.skc_dport);
 	bool several = f->in_flight > 1;
-	struct worker *w = worker_get(task);
+	struct worker *w = worker_get(task, r->worker);
 	struct reported *last = &f->reported;
 
 	struct exchange *e = flow_exchange(f, 0);
@@ -345,8 +365,10 @@ static __noinline void response_begins(struct flow *f, struct receiving *r)
 		last->inherited = e->inherited;
 	}
 	last->pooled = f->pooled && pool_free(f, tp);
-	if (w)
+	if (w && key_is_thread(r->worker))
 		worker_answered(f, w, now);
+	else if (w)
+		exact_answered(f, e, w, r->worker, several);
 
 	/* Which of several this answers only a parser could tell: all are taken as answered. */
 	struct answered answered = {.f = f, .tp = tp, .progress = &progress, .from = r->from};
@@ -379,7 +401,7 @@ static __always_inline void receive_response(struct flow *f, struct receiving *r
 	if (!f->reported.span_id)
 		return;
 	/* An event loop may have worked for others in between. */
-	struct worker *w = worker_find(r->task);
+	struct worker *w = key_is_thread(r->worker) ? thread_find(r->task) : NULL;
 	if (w && w->visit.span_id != f->reported.owner.span_id)
 		worker_answered(f, w, now);
 	emit_extend(f, flow_sent(f, r->tp), r->tp->copied_seq, now);
@@ -397,6 +419,7 @@ static __always_inline void received(struct sock *sk)
 		return;
 	f->copied_seq = r.tp->copied_seq;
 	r.task = bpf_get_current_task_btf();
+	r.worker = worker_key(r.task);
 	if (f->role == ROLE_PASSIVE)
 		receive_request(f, &r);
 	else

@@ -12,6 +12,8 @@ enum record_kind {
 	RECORD_BELIEF =
 		6, /* struct process_record: its threads' visits are no longer believed (R15) */
 	RECORD_PATH = 7, /* struct path_record: a path seems to eat the option */
+	RECORD_RUNTIME =
+		8, /* struct runtime_record: what was known of a process's runtime is given up */
 };
 
 enum parent_kind {
@@ -32,12 +34,22 @@ enum no_parent {
 	NO_PARENT_OPENER = 4,	  /* first request of a connection, opener unknown (R6) */
 	NO_PARENT_POOLED = 5,	  /* R13 */
 	NO_PARENT_TOLD = 6,	  /* R17 */
+	NO_PARENT_UNKNOWN = 7,	  /* the runtime did not tell which worker it was */
 };
 
 enum head_part {
 	HEAD_REQUEST = 0,
 	HEAD_REPLY = 1,
 };
+
+/* Which worker: a thread's id with this bit, or a number that its runtime has for what it runs on its
+ * threads. 0: not known, in a process whose runtime should have said it. */
+#define KEY_OF_THREAD (1ULL << 63)
+
+static __always_inline bool key_is_thread(__u64 key)
+{
+	return key & KEY_OF_THREAD;
+}
 
 /* A trace id, a span id and what travels with them. Numbers in host order. */
 struct trace_context {
@@ -71,7 +83,8 @@ struct exchange_record {
 	__u8 no_parent;
 	__u8 reads_requests;
 	__u8 trusted; /* what the request says of itself may be believed */
-	__u8 pad[2];
+	__u8 exact;   /* its worker is no thread */
+	__u8 pad;
 	char comm[16];
 	__u8 pad2[4];
 };
@@ -117,6 +130,25 @@ struct process_record {
 	char comm[16];
 };
 _Static_assert(sizeof(struct process_record) == 80, "process_record");
+
+/* Why what was known of a runtime does not hold. */
+enum runtime_lost {
+	RUNTIME_HOLDS = 0,
+	RUNTIME_UNREADABLE = 1, /* requests were read by workers that could not be told */
+	RUNTIME_DISAGREES = 2,	/* replies were sent by workers of other visits */
+};
+
+struct runtime_record {
+	__u32 kind;
+	__u32 pid;
+	__u64 time;
+	__u32 good, bad; /* what spoke for it, and against */
+	__u8 profile;
+	__u8 lost; /* enum runtime_lost */
+	__u8 pad[6];
+	char comm[16];
+};
+_Static_assert(sizeof(struct runtime_record) == 48, "runtime_record");
 
 struct path_record {
 	__u32 kind;

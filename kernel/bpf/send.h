@@ -5,6 +5,7 @@
 struct sending {
 	struct task_struct *task;
 	struct tcp_sock *tp;
+	__u64 worker; /* who sends: see worker_key() */
 	struct payload payload;
 	__u64 now;
 	__u32 end;	/* where in sequence space it will end, as far as known */
@@ -117,6 +118,11 @@ static __always_inline void reply_agrees(const struct exchange *e, const struct 
 {
 	if (!p || p->open < 2)
 		return;
+	if (!key_is_thread(s->worker)) {
+		if (w && !w->inherited && worker_has_visit(w, s->now))
+			runtime_replied(s->task->tgid, w->visit.span_id == e->context.span_id);
+		return;
+	}
 	if (w && worker_has_visit(w, s->now)) {
 		if (w->visit.span_id == e->context.span_id)
 			process_agreed(p);
@@ -177,7 +183,7 @@ static __noinline void reply_begins(struct flow *f, struct sending *s)
 	struct replies r = {
 		.f = f,
 		.s = s,
-		.w = worker_find(s->task),
+		.w = worker_find(s->task, s->worker),
 		.progress = &progress,
 		.several = f->in_flight > 1 && flow_exchange(f, 1)->state == EXCHANGE_OPEN,
 	};
@@ -190,8 +196,8 @@ static __noinline void reply_begins(struct flow *f, struct sending *s)
 static __always_inline void answered_early(struct flow *f, struct sending *s)
 {
 	struct exchange *e = flow_exchange(f, 0);
-	bool reader = e->tid == (__u32)s->task->pid;
-	visit_open_early(f, e, s->tp, reader ? worker_find(s->task) : NULL);
+	bool reader = e->worker == s->worker;
+	visit_open_early(f, e, s->tp, reader ? worker_find(s->task, s->worker) : NULL);
 }
 
 static __always_inline void send_reply(struct flow *f, struct sending *s)
@@ -221,7 +227,7 @@ static __always_inline bool first_invocation_parent(struct flow *f, struct excha
 						    struct sending *s, struct worker *w)
 {
 	e->no_parent = NO_PARENT_OPENER;
-	if (!f->opener_visit.span_id || f->opener_tid != (__u32)s->task->pid)
+	if (!f->opener_visit.span_id || f->opener != s->worker)
 		return false;
 	e->no_parent = NO_PARENT_ENDED;
 	if (!visit_is_open(f->opener_visit.span_id))
@@ -238,11 +244,44 @@ static __always_inline bool first_invocation_parent(struct flow *f, struct excha
 	return true;
 }
 
+/* R2 for exact keys: the worker's own, or what it has from its creator. Who opened the connection, and
+ * for whom, makes no difference, and neither does what R15 says of threads. */
+static __always_inline bool exact_parent(struct flow *f, struct exchange *e, struct sending *s,
+					 struct worker *w)
+{
+	e->no_parent = NO_PARENT_UNKNOWN;
+	if (!w)
+		return false;
+	e->no_parent = NO_PARENT_IDLE;
+	if (!w->visit.span_id)
+		return false;
+	struct process *p = process_by_pid(w->pid);
+	e->no_parent = NO_PARENT_ENDED;
+	if (!p || !worker_has_visit(w, s->now))
+		return false;
+	e->no_parent = NO_PARENT_IDLE;
+	if (inheritance_spent(w, p))
+		return false;
+	owned_by(e, &w->visit, w->pid);
+	e->parent_kind = PARENT_WORKER;
+	if (w->inherited) {
+		w->inherited = INHERITED_USED;
+		e->inherited = 1;
+		e->parent_kind = PARENT_INHERITED;
+	} else if (e->first && f->opener == s->worker &&
+		   f->opener_visit.span_id == w->visit.span_id) {
+		e->parent_kind = PARENT_CONNECT;
+	}
+	return true;
+}
+
 /* R2, R6, R13, R15: whose invocation is this? The owner is set, too, where it is not believed: R15
  * has to see whether it would have been right. */
 static __always_inline bool invocation_parent(struct flow *f, struct exchange *e, struct sending *s,
 					      struct worker *w, struct process *own)
 {
+	if (!key_is_thread(s->worker))
+		return exact_parent(f, e, s, w);
 	if (!f->requests)
 		return first_invocation_parent(f, e, s, w);
 	if (!w || !w->visit.span_id) {
@@ -307,6 +346,9 @@ static __always_inline void count_edge(const struct exchange *e)
 	case NO_PARENT_POOLED:
 		count(COUNT_EDGE_POOLED);
 		return;
+	case NO_PARENT_UNKNOWN:
+		count(COUNT_EDGE_UNKNOWN);
+		return;
 	}
 }
 
@@ -327,6 +369,8 @@ static __noinline void invocation_open(struct flow *f, struct sending *s, struct
 	e->worker_visit = w ? w->visit.span_id : 0;
 	e->reads_requests = w ? w->reads_requests : 0;
 	e->trusted = 1;
+	e->worker = s->worker;
+	e->first = !f->requests;
 	bool parent = invocation_parent(f, e, s, w, p);
 	f->requests = 1;
 	if (f->pooled && f->in_flight == 1)
@@ -365,12 +409,22 @@ static __always_inline bool same_request(struct flow *f, struct sending *s, stru
 	if (s->continued)
 		return true;
 	__u64 visit = w ? w->visit.span_id : 0;
-	return e->worker_visit == visit && e->tid == (__u32)s->task->pid;
+	return e->worker_visit == visit && e->worker == s->worker;
+}
+
+/* Whose work it is that is sent: the sender's, or that of whoever asked it to. */
+static __always_inline struct worker *sends_for(struct flow *f, struct sending *s)
+{
+	if (key_is_thread(s->worker))
+		return thread_find(s->task);
+	if (go_writer(f, s->task->tgid, s->worker))
+		return go_asker(f, s->task->tgid);
+	return exact_settled(s->task, s->worker, s->now);
 }
 
 static __always_inline void send_request(struct flow *f, struct sending *s)
 {
-	struct worker *w = worker_find(s->task);
+	struct worker *w = sends_for(f, s);
 	struct exchange *e = flow_newest(f);
 	if (!same_request(f, s, w))
 		invocation_open(f, s, w);
@@ -385,9 +439,10 @@ static __always_inline void connecting(struct flow *f)
 {
 	__u64 now = bpf_ktime_get_ns();
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct worker *w = worker_find(task);
-	f->opener_tid = task->pid;
+	__u64 key = f->opener = worker_key(task);
+	struct worker *w = worker_sends(task, key, now);
 	f->opener_pid = task->tgid;
+	process_of(task);
 	if (!w || !worker_has_visit(w, now))
 		return;
 	struct process *p = process_by_pid(w->pid);
@@ -414,6 +469,7 @@ static __always_inline void sent(struct bpf_sock_ops *ctx, struct bpf_sock *bpf_
 	if (!sending_now(&s))
 		return;
 	s.now = bpf_ktime_get_ns();
+	s.worker = worker_key(s.task);
 	send_announced(f, &s);
 	if (f->role == ROLE_PASSIVE)
 		send_reply(f, &s);

@@ -22,6 +22,10 @@ const volatile bool preemptible = false;
 enum profile {
 	PROFILE_THREAD = 0,
 	PROFILE_LOOP = 1,
+	/* Exact: a worker is what the program itself schedules (runtime.h). */
+	PROFILE_GO = 2,
+	PROFILE_ASYNCIO = 3,
+	PROFILE_GREENLET = 4,
 };
 
 struct program {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Which visit a worker is working for, and since when. A worker is a thread here. */
+/* Which visit a worker is working for, and since when. A worker is a thread, or what the process's
+ * runtime runs on its threads. */
 #pragma once
 
 /* R7: a visit that a worker has from its creator is good for one invocation, and for more only
@@ -17,7 +18,8 @@ struct worker {
 	__u32 pid;    /* the process in which the visit is open */
 	__u8 inherited;
 	__u8 reads_requests; /* has ever read one: not a pool thread (R16) */
-	__u8 pad[2];
+	__u8 settled;	     /* exact: what it inherits is decided */
+	__u8 reads_replies;  /* exact: to what it has sent itself, on connections in use */
 };
 
 struct {
@@ -36,7 +38,40 @@ struct {
 	__type(value, struct worker);
 } workers_by_tid SEC(".maps");
 
-static __always_inline struct worker *worker_find(struct task_struct *task)
+/* Those with exact keys. Nothing says when one has ended: the least used goes. */
+struct worker_id {
+	__u64 key;
+	__u32 pid;
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct worker_id);
+	__type(value, struct worker);
+} workers_by_key SEC(".maps");
+
+/* Which worker the current thread is: the thread itself, with the bit of threads; or what its
+ * runtime says; or 0 if the runtime should know, and does not. */
+static __noinline __u64 worker_key(struct task_struct *task)
+{
+	struct runtime *r = runtime_of(task->tgid);
+	if (r && r->profile == PROFILE_GO)
+		return go_key(task, r);
+	return KEY_OF_THREAD | (__u32)task->pid;
+}
+
+/* Who created the current worker, by its runtime; 0 if that is not known. */
+static __noinline __u64 worker_parent(struct task_struct *task)
+{
+	struct runtime *r = runtime_of(task->tgid);
+	if (r && r->profile == PROFILE_GO)
+		return go_parent(task, r);
+	return 0;
+}
+
+static __always_inline struct worker *thread_find(struct task_struct *task)
 {
 	if (task_storage)
 		return bpf_task_storage_get(&workers, task, NULL, 0);
@@ -44,7 +79,7 @@ static __always_inline struct worker *worker_find(struct task_struct *task)
 	return bpf_map_lookup_elem(&workers_by_tid, &tid);
 }
 
-static __always_inline struct worker *worker_get(struct task_struct *task)
+static __always_inline struct worker *thread_get(struct task_struct *task)
 {
 	struct worker *w;
 	if (task_storage) {
@@ -61,6 +96,39 @@ static __always_inline struct worker *worker_get(struct task_struct *task)
 	if (!w)
 		count(COUNT_STORAGE_FAILED);
 	return w;
+}
+
+static __always_inline struct worker *exact_find(__u32 pid, __u64 key)
+{
+	struct worker_id id = {.key = key, .pid = pid};
+	return key ? bpf_map_lookup_elem(&workers_by_key, &id) : NULL;
+}
+
+static __always_inline struct worker *exact_get(__u32 pid, __u64 key)
+{
+	struct worker_id id = {.key = key, .pid = pid};
+	if (!key)
+		return NULL;
+	struct worker *w = bpf_map_lookup_elem(&workers_by_key, &id);
+	if (w)
+		return w;
+	struct worker fresh = {};
+	bpf_map_update_elem(&workers_by_key, &id, &fresh, BPF_NOEXIST);
+	w = bpf_map_lookup_elem(&workers_by_key, &id);
+	if (!w)
+		count(COUNT_STORAGE_FAILED);
+	return w;
+}
+
+/* The worker that has this key in the current thread. */
+static __always_inline struct worker *worker_find(struct task_struct *task, __u64 key)
+{
+	return key_is_thread(key) ? thread_find(task) : exact_find(task->tgid, key);
+}
+
+static __always_inline struct worker *worker_get(struct task_struct *task, __u64 key)
+{
+	return key_is_thread(key) ? thread_get(task) : exact_get(task->tgid, key);
 }
 
 static __always_inline void worker_gone(struct task_struct *task)
@@ -98,17 +166,45 @@ static __always_inline bool inheritance_spent(const struct worker *w, const stru
 	return w->inherited == INHERITED_USED && p->open > 1;
 }
 
-/* R7: a new thread or process inherits only from a creator in whose process one visit is open. */
+/* R7 with exact keys: the first time that a worker is seen to send it gets what its creator works
+ * for, once and for all; later its creator may work for another. Of two in a row the one between has
+ * to be seen to wait for replies, or it may be what makes connections, and the last one what writes to
+ * them on behalf of everybody. */
+static __noinline struct worker *exact_settled(struct task_struct *task, __u64 key, __u64 now)
+{
+	__u32 pid = task->tgid;
+	struct worker *w = exact_get(pid, key);
+	if (!w || w->settled)
+		return w;
+	w->settled = 1;
+	struct worker *from = exact_find(pid, worker_parent(task));
+	if (!from || !worker_has_visit(from, now) || (from->inherited && !from->reads_replies))
+		return w;
+	worker_works_for(w, &from->visit, from->pid, from->since);
+	w->inherited = INHERITED_FRESH;
+	return w;
+}
+
+/* Whoever sends or connects. */
+static __always_inline struct worker *worker_sends(struct task_struct *task, __u64 key, __u64 now)
+{
+	return key_is_thread(key) ? thread_find(task) : exact_settled(task, key, now);
+}
+
+/* R7: a new thread or process inherits only from a creator in whose process one visit is open. Not a
+ * thread that its runtime makes, to run anything. */
 static __always_inline void worker_created(struct task_struct *creator, struct task_struct *task)
 {
-	__u64 now = bpf_ktime_get_ns();
-	struct worker *from = worker_find(creator);
+	__u64 now = bpf_ktime_get_ns(), key = worker_key(creator);
+	if (!key_is_thread(key) && creator->tgid == task->tgid)
+		return;
+	struct worker *from = worker_find(creator, key);
 	if (!from || !worker_has_visit(from, now))
 		return;
 	struct process *p = process_by_pid(from->pid);
-	if (!p || p->open > 1 || p->lost)
+	if (!p || p->open > 1 || (p->lost && key_is_thread(key)))
 		return;
-	struct worker *w = worker_get(task);
+	struct worker *w = thread_get(task);
 	if (!w)
 		return;
 	worker_works_for(w, &from->visit, from->pid, now);

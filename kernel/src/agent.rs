@@ -16,6 +16,7 @@ use crate::counters::Counters;
 use crate::policy::Policy;
 use crate::preflight;
 use crate::record::Record;
+use crate::runtime::{Probe, Runtimes};
 use crate::settings::{MIN_HEAD_BYTES, Settings, SettingsError, reject_below};
 use crate::skel::{LanewireSkelBuilder, OpenLanewireSkel};
 
@@ -49,6 +50,9 @@ pub struct Agent {
     links: Vec<Link>,
     records: MapHandle,
     counters: MapHandle,
+    runtimes: MapHandle,
+    /// The programs that uprobes may run, in the order of [`Probe`].
+    probes: Vec<OwnedFd>,
     /// The tracing programs behind which there is none.
     last: Vec<OwnedFd>,
 }
@@ -121,12 +125,19 @@ impl Agent {
                 .attach_cgroup(cgroup.as_raw_fd())
                 .map_err(failed("attaching to the cgroup"))?,
         );
+        let probes = Probe::ALL
+            .iter()
+            .map(|probe| probe.program(&skel.progs).as_fd().try_clone_to_owned())
+            .collect::<Result<_, _>>()
+            .map_err(|error| failed("keeping a program")(error.into()))?;
         let handle = |map| MapHandle::try_from(map).map_err(failed("keeping a map"));
         Ok(Agent {
             links,
             last,
             records: handle(&skel.maps.records)?,
             counters: handle(&skel.maps.counters)?,
+            runtimes: handle(&skel.maps.runtimes)?,
+            probes,
         })
     }
 
@@ -158,6 +169,18 @@ impl Agent {
         Ok(Counters::new(
             MapHandle::try_from(&self.counters)?,
             last.collect::<Result<_, _>>()?,
+        ))
+    }
+
+    /// A handle on what the programs know of the runtimes of processes.
+    ///
+    /// # Errors
+    /// If the process has no file descriptor left.
+    pub fn runtimes(&self) -> Result<Runtimes, libbpf_rs::Error> {
+        let probes = self.probes.iter().map(OwnedFd::try_clone);
+        Ok(Runtimes::new(
+            MapHandle::try_from(&self.runtimes)?,
+            probes.collect::<Result<_, _>>()?,
         ))
     }
 
@@ -225,7 +248,7 @@ pub(crate) fn fill<K: Copy, V: Copy>(
     Ok(())
 }
 
-fn bytes_of<T: Copy>(value: &T) -> &[u8] {
+pub(crate) fn bytes_of<T: Copy>(value: &T) -> &[u8] {
     // SAFETY: keys and values are generated from C structs whose padding is spelt out, so that
     // every byte is initialised.
     unsafe { std::slice::from_raw_parts(std::ptr::from_ref(value).cast(), size_of::<T>()) }

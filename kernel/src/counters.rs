@@ -52,6 +52,14 @@ const METRICS: &[(&str, &str)] = &[
         "Processes whose threads are no longer believed",
     ),
     (
+        "lanewire.runtimes.probes",
+        "Times that the uprobes of a runtime were hit",
+    ),
+    (
+        "lanewire.runtimes.lost",
+        "Processes whose runtime was not what it seemed to be: their workers are threads now",
+    ),
+    (
         "lanewire.kernel.dropped",
         "What the programs had to leave out",
     ),
@@ -129,11 +137,17 @@ counters! {
     COUNT_EDGE_UNBELIEVED "lanewire.invocations" "parent" = "none:unbelieved"
     COUNT_EDGE_OPENER "lanewire.invocations" "parent" = "none:opener"
     COUNT_EDGE_POOLED "lanewire.invocations" "parent" = "none:pooled"
+    COUNT_EDGE_UNKNOWN "lanewire.invocations" "parent" = "none:unknown"
     COUNT_EDGE_REFUSED "lanewire.invocations.refused" "reason" = "no_visit"
     COUNT_UNSAMPLED "lanewire.exchanges.unsampled" "reason" = "sampling"
     COUNT_AGREEMENT "lanewire.belief" "reply" = "agreed"
     COUNT_DISAGREEMENT "lanewire.belief" "reply" = "disagreed"
     COUNT_BELIEF_LOST "lanewire.belief.lost" "unit" = "process"
+    COUNT_PROBE_GO "lanewire.runtimes.probes" "runtime" = "go"
+    COUNT_PROBE_PYTHON "lanewire.runtimes.probes" "runtime" = "python"
+    COUNT_RUNTIME_UNREADABLE "lanewire.runtimes.lost" "reason" = "unreadable"
+    COUNT_RUNTIME_DISAGREES "lanewire.runtimes.lost" "reason" = "disagrees"
+    COUNT_RUNTIME_FULL "lanewire.kernel.dropped" "reason" = "runtime_full"
     COUNT_RECORD_DROPPED "lanewire.kernel.dropped" "reason" = "ring_full"
     COUNT_HEAD_UNREADABLE "lanewire.kernel.dropped" "reason" = "head_unreadable"
     COUNT_HEAD_EVICTED "lanewire.kernel.dropped" "reason" = "head_evicted"

@@ -11,10 +11,12 @@ mod counters;
 mod policy;
 pub mod preflight;
 mod record;
+mod runtime;
 mod settings;
 #[cfg(feature = "testing")]
 #[doc(hidden)]
 pub mod testing;
+mod uprobe;
 
 pub use agent::{Agent, LoadError, Records};
 pub use baggage::{
@@ -23,10 +25,12 @@ pub use baggage::{
 };
 pub use counters::{CounterKind, Counters};
 pub use record::{DecodeError, Record};
+pub use runtime::{GoRuntime, Probe, Runtime, RuntimeError, Runtimes};
 pub use settings::{
     Cidr, IngressRule, MAX_EXECUTABLE_NAME, MAX_HEAD_BYTES, MAX_INGRESS_RULES, MIN_HEAD_BYTES,
     Profile, Program, Settings, SettingsError,
 };
+pub use uprobe::{Attached, UprobeError};
 
 /// The object, its maps and its types, generated from the object itself.
 mod skel {
@@ -44,7 +48,8 @@ pub mod raw {
     pub use crate::skel::types::{
         exchange_record as ExchangeRecord, extend_record as ExtendRecord, head_part as HeadPart,
         head_record as HeadRecord, no_parent as NoParent, parent_kind as ParentKind,
-        path_record as PathRecord, process_record as ProcessRecord, record_kind as RecordKind,
+        path_record as PathRecord, process_record as ProcessRecord, profile as RuntimeProfile,
+        record_kind as RecordKind, runtime_lost as RuntimeLost, runtime_record as RuntimeRecord,
         trace_context as TraceContext,
     };
     /// The error of an exchange that ended with an orderly close: no errno says this.

@@ -19,6 +19,8 @@ pub enum Record<'a> {
     Belief(raw::ProcessRecord),
     /// The option is left off towards a peer for a while: the path seems to eat it.
     Path(raw::PathRecord),
+    /// What was known of a process's runtime did not hold: its workers are threads from now on.
+    Runtime(raw::RuntimeRecord),
 }
 
 /// Bytes that are no record: programs and loader don't fit each other.
@@ -44,6 +46,8 @@ unsafe impl Plain for raw::HeadRecord {}
 unsafe impl Plain for raw::ProcessRecord {}
 // SAFETY: as above.
 unsafe impl Plain for raw::PathRecord {}
+// SAFETY: as above.
+unsafe impl Plain for raw::RuntimeRecord {}
 
 fn read<T: Plain>(bytes: &[u8]) -> Option<T> {
     if bytes.len() < size_of::<T>() {
@@ -69,6 +73,7 @@ impl<'a> Record<'a> {
             raw::RecordKind::RECORD_PROCESS => read(bytes).map(Record::Process),
             raw::RecordKind::RECORD_BELIEF => read(bytes).map(Record::Belief),
             raw::RecordKind::RECORD_PATH => read(bytes).map(Record::Path),
+            raw::RecordKind::RECORD_RUNTIME => read(bytes).map(Record::Runtime),
             raw::RecordKind::RECORD_HEAD => read::<raw::HeadRecord>(bytes).and_then(|head| {
                 let payload = &bytes[size_of::<raw::HeadRecord>()..];
                 Some(Record::Head(head, payload.get(..head.length.into())?))

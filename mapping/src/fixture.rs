@@ -41,6 +41,7 @@ pub(crate) fn exchange(id: u64, start: u64, end: u64) -> Exchange {
         first_tid: 11,
         last_tid: 11,
         reads_requests: true,
+        exact_worker: false,
         trusted: true,
         comm: "shop".into(),
         arrived: 0,

@@ -56,6 +56,9 @@ pub struct Exchange {
     /// Whether `first_tid` (edge) had ever read a request when it sent this one. Threads that never
     /// do are pool threads: their orphans may be adopted (rule R16).
     pub reads_requests: bool,
+    /// Whether its worker is what the process's runtime runs on its threads: which thread it was
+    /// tells nothing (rule R16).
+    pub exact_worker: bool,
     /// Whether what the request says of itself may be believed: it was sent from this host, or by a
     /// peer within `trust.from`.
     pub trusted: bool,
@@ -117,6 +120,8 @@ pub enum NoParent {
     Pooled,
     /// A helper said that this belongs to no visit (rule R17).
     Told,
+    /// The process's runtime did not tell which of its workers it was.
+    Unknown,
 }
 
 /// What ended an exchange other than its reply.

@@ -115,6 +115,7 @@ fn exchange(id: u64, parent: Option<u64>, baggage_index: u16) -> Exchange {
         first_tid: 11,
         last_tid: 11,
         reads_requests: true,
+        exact_worker: false,
         trusted: true,
         comm: "shop".into(),
         arrived: 0,

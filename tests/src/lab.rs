@@ -4,7 +4,7 @@
 //! host to host. So a span is right when its parent has its path.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -113,6 +113,20 @@ impl Lab {
         Ok(process)
     }
 
+    /// Starts a program as [`Lab::serve`] does a script: with its own address, and these arguments.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn serve_program(&self, host: &str, program: &Path, arguments: &[&str]) -> Result<Process> {
+        let endpoint = self.host(host).endpoint(Family::V4, PORT);
+        let mut command = self.host(host).command(Traced::Yes, program);
+        let (address, port) = (endpoint.ip().to_string(), endpoint.port().to_string());
+        command.args([address, port]).args(arguments);
+        let mut process = Process::start(&format!("{} on {host}", program.display()), command)?;
+        process.wait_for_line("listening")?;
+        Ok(process)
+    }
+
     /// Runs a Python program of the fixtures to its end. The first two arguments are the address of
     /// a server.
     ///
@@ -132,6 +146,13 @@ impl Lab {
         let mut command = self.host(host).command(Traced::No, tool);
         command.args(arguments);
         output(command)
+    }
+
+    /// What the agent of a host has said so far.
+    pub fn said(&self, host: &str) -> String {
+        let mut agents = self.agents.iter();
+        let agent = agents.find(|(name, _)| name == host);
+        agent.map_or_else(String::new, |(_, agent)| agent.log().text())
     }
 
     /// What the agent of a host has counted in the kernel.

@@ -11,6 +11,7 @@ pub mod backends;
 pub mod bpf;
 pub mod capture;
 pub mod chain;
+pub mod go;
 pub mod host;
 pub mod judge;
 pub mod lab;

@@ -25,6 +25,7 @@ use schema::{
     limits::Limits,
     placement::Placement,
     process::Process,
+    runtimes::Runtimes,
     services::Services,
     telemetry::Telemetry,
     trace::{Capture, Ingress, Sampling},
@@ -41,6 +42,8 @@ pub struct Config {
     pub agent: Agent,
     /// What is traced.
     pub process: Process,
+    /// Runtimes whose own units of work are followed.
+    pub runtimes: Runtimes,
     /// Where new traces may begin.
     pub ingress: Ingress,
     /// Which new traces are recorded.
@@ -73,6 +76,7 @@ impl Section for Config {
     fn visit<V: Visitor>(&mut self, v: &mut V) {
         v.section("agent", &mut self.agent);
         v.section("process", &mut self.process);
+        v.section("runtimes", &mut self.runtimes);
         v.section("ingress", &mut self.ingress);
         v.section("sampling", &mut self.sampling);
         v.section("inject", &mut self.inject);

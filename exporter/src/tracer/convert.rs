@@ -16,8 +16,18 @@ pub(crate) fn record(record: &lanewire_kernel::Record<'_>) -> Option<Record> {
         Kernel::Edge(e) => Record::Edge(exchange(e)),
         Kernel::Extend(e) => Record::Extend(extend(e)),
         Kernel::Head(h, bytes) => Record::Head(head(h, bytes)),
-        Kernel::Process(_) | Kernel::Belief(_) | Kernel::Path(_) => return None,
+        Kernel::Process(_) | Kernel::Belief(_) | Kernel::Path(_) | Kernel::Runtime(_) => {
+            return None;
+        }
     })
+}
+
+/// What speaks against a runtime.
+pub(crate) fn runtime_lost(why: u8) -> &'static str {
+    match raw::RuntimeLost(why.into()) {
+        raw::RuntimeLost::RUNTIME_UNREADABLE => "it does not say who reads requests",
+        _ => "replies are sent by workers of other requests",
+    }
 }
 
 /// Text that the kernel ends with a zero byte.
@@ -53,6 +63,7 @@ fn exchange(e: &raw::ExchangeRecord) -> Exchange {
         first_tid: e.first_tid,
         last_tid: e.last_tid,
         reads_requests: e.reads_requests != 0,
+        exact_worker: e.exact != 0,
         trusted: e.trusted != 0,
         comm: text(&e.comm),
         arrived: e.arrived,
@@ -127,6 +138,7 @@ fn no_parent(why: u8) -> NoParent {
         raw::NoParent::NO_PARENT_OPENER => NoParent::Opener,
         raw::NoParent::NO_PARENT_POOLED => NoParent::Pooled,
         raw::NoParent::NO_PARENT_TOLD => NoParent::Told,
+        raw::NoParent::NO_PARENT_UNKNOWN => NoParent::Unknown,
         _ => NoParent::Idle,
     }
 }
@@ -167,7 +179,7 @@ mod tests {
 
     #[test]
     fn every_reason_for_having_no_parent_is_told_apart() {
-        let reasons: std::collections::HashSet<_> = (0..7).map(no_parent).collect();
-        assert_eq!(reasons.len(), 7);
+        let reasons: std::collections::HashSet<_> = (0..8).map(no_parent).collect();
+        assert_eq!(reasons.len(), 8);
     }
 }

@@ -20,6 +20,7 @@ use lanewire_mapping::map::MapOptions;
 use lanewire_mapping::propagation::IndexCollision;
 use lanewire_mapping::span::Span;
 
+use crate::runtimes::{RuntimeOptions, Seen, Watch};
 use crate::telemetry::Registry;
 use metrics::Metrics;
 
@@ -27,6 +28,8 @@ use metrics::Metrics;
 const POLL: Duration = Duration::from_millis(5);
 /// How often the clocks are compared and the programs' counters are read.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
+/// How long the start waits until the processes that are there have been looked at.
+const SCAN: Duration = Duration::from_secs(2);
 
 /// What the tracer is told.
 #[derive(Debug)]
@@ -37,6 +40,8 @@ pub struct Options {
     pub limits: Limits,
     /// What goes into spans.
     pub map: MapOptions,
+    /// Which runtimes are looked for.
+    pub runtimes: RuntimeOptions,
 }
 
 /// Where the tracer's findings go. Called from its thread: must not wait.
@@ -72,11 +77,14 @@ impl Tracer {
         }
         let agent = Agent::load(&options.kernel)?;
         let metrics = Metrics::new(registry, agent.counters()?);
+        let cgroup = options.kernel.cgroup.clone();
+        let watch = Watch::start(agent.runtimes()?, &options.runtimes, cgroup, registry)?;
+        watch.wait_scanned(SCAN);
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
             .name("lanewire-tracer".into())
-            .spawn(move || run(agent, options, metrics, output, &stopping))
+            .spawn(move || run(agent, options, metrics, output, watch, &stopping))
             .context("starting the tracer's thread")?;
         Ok(Tracer { stop, thread })
     }
@@ -102,6 +110,8 @@ impl Tracer {
 struct Work<O> {
     assembler: Assembler,
     output: O,
+    /// Who looks at what processes are made of.
+    seen: Option<Seen>,
     spans: Vec<Span>,
     malformed: u64,
 }
@@ -111,12 +121,14 @@ fn run(
     options: Options,
     mut metrics: Metrics,
     output: impl Output,
+    watch: Watch,
     stop: &AtomicBool,
 ) -> anyhow::Result<()> {
     let context = Arc::clone(&options.map.context);
     let work = RefCell::new(Work {
         assembler: Assembler::new(options.limits, options.map, clock::offset()),
         output,
+        seen: watch.seen(),
         spans: Vec::new(),
         malformed: 0,
     });
@@ -174,7 +186,13 @@ fn tell(collisions: Vec<IndexCollision>) {
 impl<O: Output> Work<O> {
     fn take(&mut self, record: Result<Record<'_>, lanewire_kernel::DecodeError>) {
         match record {
-            Ok(Record::Process(p)) => self.output.process(p.pid, &convert::text(&p.comm)),
+            Ok(Record::Process(p)) => {
+                if let Some(seen) = &self.seen {
+                    seen.process(p.pid);
+                }
+                self.output.process(p.pid, &convert::text(&p.comm));
+            }
+            Ok(Record::Runtime(r)) => self.runtime_lost(&r),
             Ok(Record::Belief(p)) => tracing::info!(
                 pid = p.pid,
                 program = convert::text(&p.comm),
@@ -198,6 +216,20 @@ impl<O: Output> Work<O> {
                 }
                 self.malformed += 1;
             }
+        }
+    }
+
+    fn runtime_lost(&mut self, r: &lanewire_kernel::raw::RuntimeRecord) {
+        tracing::warn!(
+            pid = r.pid,
+            program = convert::text(&r.comm),
+            good = r.good,
+            bad = r.bad,
+            "what was known of this program's runtime does not hold: {}; its threads are followed",
+            convert::runtime_lost(r.lost),
+        );
+        if let Some(seen) = &self.seen {
+            seen.lost(r.pid);
         }
     }
 

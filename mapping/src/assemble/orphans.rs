@@ -123,7 +123,7 @@ impl Orphans {
     /// Takes note of a visit's reply and judges the orphans of the thread that sent it.
     pub(super) fn reply(&mut self, key: Key, point: &Exchange) -> (Verdict, u64) {
         let mut verdict = Verdict::default();
-        if point.last_tid == 0 || point.replied == 0 {
+        if point.last_tid == 0 || point.replied == 0 || point.exact_worker {
             return (verdict, 0);
         }
         let id = (point.pid, point.last_tid);
@@ -197,5 +197,6 @@ fn is_candidate(edge: &Exchange) -> bool {
         ParentKind::None(NoParent::Idle | NoParent::Ended | NoParent::Opener)
     );
     let one_thread = edge.last_tid == 0 || edge.last_tid == edge.first_tid;
-    idle && edge.parent.is_none() && !edge.reads_requests && one_thread
+    let thread = !edge.exact_worker && !edge.reads_requests;
+    idle && edge.parent.is_none() && thread && one_thread
 }

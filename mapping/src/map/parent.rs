@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::record::{NoParent, ParentKind};
 
 /// Every kind and its text: the one place where they meet.
-const TEXTS: [(ParentKind, &str); 14] = [
+const TEXTS: [(ParentKind, &str); 15] = [
     (ParentKind::Wire, "wire"),
     (ParentKind::Header, "header"),
     (ParentKind::Told, "told"),
@@ -21,6 +21,7 @@ const TEXTS: [(ParentKind, &str); 14] = [
     (ParentKind::None(NoParent::Opener), "none:opener"),
     (ParentKind::None(NoParent::Pooled), "none:pooled"),
     (ParentKind::None(NoParent::Told), "none:told"),
+    (ParentKind::None(NoParent::Unknown), "none:unknown"),
 ];
 
 impl ParentKind {

@@ -6,6 +6,7 @@ pub mod kubernetes;
 pub mod limits;
 pub mod placement;
 pub mod process;
+pub mod runtimes;
 pub mod services;
 pub mod telemetry;
 pub mod trace;

@@ -121,6 +121,10 @@ fn only_pool_threads_have_their_orphans_adopted() {
             ..orphan(5, 10, 20)
         },
         Exchange {
+            exact_worker: true,
+            ..orphan(5, 10, 20)
+        },
+        Exchange {
             parent_kind: ParentKind::None(NoParent::Told),
             ..orphan(5, 10, 20)
         },
