@@ -233,6 +233,7 @@ fn configure(
     open.progs.lanewire_receive_again.set_autoload(preemptible);
     open.maps.records.set_max_entries(settings.ring_bytes)?;
     open.maps.processes.set_max_entries(settings.processes)?;
+    open.maps.runtimes.set_max_entries(settings.processes)?;
     let pins = settings.baggage.pins.len().max(1);
     open.maps.baggage_pins.set_max_entries(pins as u32)?;
     Ok(())
