@@ -302,6 +302,7 @@ fn configure(
         .set_autoload(abilities.preemptible);
     open.maps.records.set_max_entries(settings.ring_bytes)?;
     open.maps.processes.set_max_entries(settings.processes)?;
+    open.maps.runtimes.set_max_entries(settings.processes)?;
     let pins = settings.baggage.pins.len().max(1);
     open.maps.baggage_pins.set_max_entries(pins as u32)?;
     Ok(())

@@ -56,8 +56,8 @@ pub struct Exchange {
     /// Whether `first_tid` (edge) had ever read a request when it sent this one. Threads that never
     /// do are pool threads: their orphans may be adopted (rule R16).
     pub reads_requests: bool,
-    /// Whether its worker is what the process's runtime runs on its threads: which thread it was
-    /// tells nothing (rule R16).
+    /// Whether its worker is what the process's runtime runs on its threads, or may be, as nobody has
+    /// looked at the process yet: which thread it was tells nothing (rule R16).
     pub exact_worker: bool,
     /// Whether what the request says of itself may be believed: it was sent from this host, or by a
     /// peer within `trust.from`.
