@@ -23,7 +23,7 @@ use crate::protocol::Heads;
 use crate::record::{Exchange, Extend, Head, HeadPart, ParentKind, Record};
 use crate::span::{Link, Span, SpanKind};
 use carried::Carried;
-use orphans::{Orphans, Verdict};
+use orphans::{Orphans, Verdict, Visit};
 
 /// What heads, extensions and exchanges are joined by.
 type Key = (TraceId, SpanId);
@@ -149,6 +149,11 @@ impl Assembler {
         self.orphans.records_lost(now.max(self.now));
     }
 
+    /// Says that a process began: what is known of another one of this id tells nothing about it.
+    pub fn process_started(&mut self, pid: u32) {
+        self.orphans.process_started(pid);
+    }
+
     /// Hands out the spans that are due at `now`, a time of the kernel's monotonic clock.
     pub fn ready(&mut self, now: u64, out: &mut Vec<Span>) {
         self.now = self.now.max(now);
@@ -241,7 +246,7 @@ impl Assembler {
             SpanKind::Server => {
                 let (verdict, evicted) = self.orphans.reply(key, &exchange);
                 self.counters.threads_evicted += evicted;
-                self.carry_out(verdict, &exchange);
+                self.carry_out(verdict);
                 false
             }
         };
@@ -329,7 +334,7 @@ impl Assembler {
         }
     }
 
-    fn carry_out(&mut self, verdict: Verdict, visit: &Exchange) {
+    fn carry_out(&mut self, verdict: Verdict) {
         let due = self.now.saturating_add(self.limits.settle);
         for key in verdict.left {
             if let Some(waiting) = self.waiting.get_mut(&key) {
@@ -339,10 +344,10 @@ impl Assembler {
                 self.due.push(Due { at: due, key });
             }
         }
-        for key in verdict.adopted {
+        for (key, visit) in verdict.adopted {
             if let Some(waiting) = self.waiting.get_mut(&key) {
                 self.counters.adopted += 1;
-                waiting.adopt(visit);
+                waiting.adopt(&visit);
                 waiting.due = due;
                 self.due.push(Due { at: due, key });
                 let now = Link {
@@ -422,7 +427,7 @@ impl Assembler {
 impl Waiting {
     /// Rule R16. The wire has carried the edge's own trace already: the far end keeps it, so the
     /// edge keeps a link to it.
-    fn adopt(&mut self, visit: &Exchange) {
+    fn adopt(&mut self, visit: &Visit) {
         let edge = &mut self.exchange;
         self.links.push(Link {
             trace_id: edge.trace_id,
