@@ -32,6 +32,13 @@ impl Minted for (u32, u32) {
     }
 }
 
+/// A process.
+impl Minted for u32 {
+    fn hash(self) -> u64 {
+        spread(self.into())
+    }
+}
+
 /// The index of a tuple, of which there are 65,535.
 impl Minted for u16 {
     fn hash(self) -> u64 {

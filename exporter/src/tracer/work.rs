@@ -48,6 +48,7 @@ impl<O: Output> Work<O> {
                 if let Some(seen) = &self.seen {
                     seen.process(p.pid);
                 }
+                self.assembler.process_started(p.pid);
                 self.output.process(p.pid, &convert::text(&p.comm));
             }
             Ok(Record::Runtime(r)) => self.runtime_lost(&r),

@@ -22,7 +22,7 @@ use crate::slots::{Minted, Place};
 use crate::span::{Link, Span, SpanKind, Spans};
 use carried::{Asked, Carried};
 use exchanges::Exchanges;
-use orphans::{Orphans, Verdict};
+use orphans::{Orphans, Verdict, Visit};
 use timeline::{Due, Timeline, Wait};
 
 /// What heads, extensions and exchanges are joined by.
@@ -151,6 +151,11 @@ impl Assembler {
         self.orphans.records_lost(now.max(self.now));
     }
 
+    /// Says that a process began: what is known of another one of this id tells nothing about it.
+    pub fn process_started(&mut self, pid: u32) {
+        self.orphans.process_started(pid);
+    }
+
     /// Hands out the spans that are due at `now`, a time of the kernel's monotonic clock.
     pub fn ready(&mut self, now: u64, out: &mut impl Spans) {
         self.now = self.now.max(now);
@@ -219,7 +224,7 @@ impl Assembler {
             SpanKind::Server => {
                 let (verdict, evicted) = self.orphans.reply(key, exchange);
                 self.counters.threads_evicted += evicted;
-                self.carry_out(verdict, exchange);
+                self.carry_out(verdict);
                 false
             }
         };
@@ -302,7 +307,7 @@ impl Assembler {
         }
     }
 
-    fn carry_out(&mut self, verdict: Verdict, visit: &Exchange) {
+    fn carry_out(&mut self, verdict: Verdict) {
         let at = self.now.saturating_add(self.limits.settle);
         for key in verdict.left {
             if let Some(place) = self.exchanges.find(&key)
@@ -314,12 +319,12 @@ impl Assembler {
                 self.timeline.push(Wait::Settle, Due { at, place });
             }
         }
-        for key in verdict.adopted {
+        for (key, visit) in verdict.adopted {
             if let Some(place) = self.exchanges.find(&key)
                 && let Some(waiting) = self.exchanges.get_waiting_mut(place)
             {
                 self.counters.adopted += 1;
-                waiting.adopt(visit);
+                waiting.adopt(&visit);
                 waiting.due = at;
                 self.timeline.push(Wait::Settle, Due { at, place });
                 let now = Link {
@@ -403,13 +408,13 @@ impl Assembler {
 impl Waiting {
     /// Rule R16. The wire has carried the edge's own trace already: the far end keeps it, so the
     /// edge keeps a link to it.
-    fn adopt(&mut self, visit: &Exchange) {
+    fn adopt(&mut self, visit: &Visit) {
         let seen = &mut self.seen;
         self.links.get_or_insert_default().push(Link {
             trace_id: seen.trace_id(),
             span_id: seen.span_id,
         });
-        seen.adopt(visit);
+        seen.adopt(visit.trace_id, visit.span_id, visit.flags);
         self.may_be_adopted = false;
     }
 }

@@ -116,10 +116,10 @@ impl Seen {
     }
 
     /// Makes it part of what was done for a visit (rule R16).
-    pub(crate) fn adopt(&mut self, visit: &Exchange) {
-        self.trace_id = visit.trace_id.to_bytes();
-        self.parent = visit.span_id;
+    pub(crate) fn adopt(&mut self, trace_id: TraceId, visit: SpanId, flags: TraceFlags) {
+        self.trace_id = trace_id.to_bytes();
+        self.parent = visit;
         self.parent_kind = ParentKind::Adopted;
-        self.flags = visit.flags.to_u8();
+        self.flags = flags.to_u8();
     }
 }
