@@ -61,7 +61,7 @@ impl Case<'_> {
     }
 }
 
-fn calls<'a>(spans: &'a Spans) -> Vec<&'a Span> {
+fn calls(spans: &Spans) -> Vec<&Span> {
     let calls = spans.on("middle", Kind::Client).into_iter();
     calls
         .filter(|span| path_of(span).starts_with("/n-"))

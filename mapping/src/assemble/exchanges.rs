@@ -27,6 +27,10 @@ pub(super) struct Exchanges {
 
 /// What is known of an exchange.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "both lie in the same slots, and the larger ones are the most"
+)]
 pub(super) enum Entry {
     /// It is not over.
     Open(Open),

@@ -93,6 +93,10 @@ struct Waiting {
     /// The offset when its record came.
     offset: ClockOffset,
     /// Few spans have any.
+    #[expect(
+        clippy::box_collection,
+        reason = "a third of the room, where many wait"
+    )]
     links: Option<Box<Vec<Link>>>,
     /// When its record came.
     since: u64,

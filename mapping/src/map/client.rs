@@ -33,7 +33,7 @@ pub(super) fn span_of_client(
     let span = Span {
         span_id: another_id(seen.span_id),
         kind: SpanKind::Client,
-        attributes: attributes,
+        attributes,
         links: Vec::new(),
         status,
         start_unix_nano: match seen.arrived {

@@ -38,7 +38,7 @@ impl<'a> FunctionTable<'a> {
     }
 
     fn parse(table: &'a [u8], text: u64) -> Option<FunctionTable<'a>> {
-        let header = |at: usize| Some(usize::try_from(word(table, 8 + at * 8)?).ok()?);
+        let header = |at: usize| usize::try_from(word(table, 8 + at * 8)?).ok();
         if table.first_chunk().map(|b| u32::from_le_bytes(*b)) != Some(MAGIC)
             || table.get(7) != Some(&POINTER)
         {

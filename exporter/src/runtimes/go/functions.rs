@@ -17,7 +17,7 @@ pub(super) fn find<const N: usize>(elf: &Elf<'_>, names: [&str; N]) -> [Option<u
     }
     addresses.map(|address| {
         let offset = elf.offset_of(address?)?;
-        begins(&elf.bytes(address?, PROLOGUE as u64)?).then_some(offset)
+        begins(elf.bytes(address?, PROLOGUE as u64)?).then_some(offset)
     })
 }
 

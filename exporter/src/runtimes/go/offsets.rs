@@ -44,7 +44,7 @@ fn release(version: &str) -> Option<u32> {
     let mut numbers = version.strip_prefix("go1.")?.split('.');
     let minor = numbers.next()?.parse().ok()?;
     let patch: Option<Result<u32, _>> = numbers.next().map(str::parse);
-    let plain = !patch.is_some_and(|patch| patch.is_err()) && numbers.next().is_none();
+    let plain = patch.is_none_or(|patch| patch.is_ok()) && numbers.next().is_none();
     plain.then_some(minor)
 }
 

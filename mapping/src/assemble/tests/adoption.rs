@@ -148,7 +148,7 @@ fn only_pool_threads_have_their_orphans_adopted() {
     for case in cases {
         let mut bench = pool();
         bench
-            .push(Record::Edge(case.clone()))
+            .push(Record::Edge(case))
             .push(Record::Point(visit(1, 0, 40)));
         assert!(by_id(&bench.flush(), 5).parent.is_none(), "{case:?}");
     }

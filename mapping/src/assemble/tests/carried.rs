@@ -28,7 +28,11 @@ impl ContextReader for EveryHeader {
     fn read<'h>(&self, _: Medium, fields: &mut Fields<'_, 'h>, origin: Origin) -> RequestContext {
         let baggage = Self::all(fields);
         RequestContext {
-            baggage: origin.trusted.then_some(baggage).unwrap_or_default(),
+            baggage: if origin.trusted {
+                baggage
+            } else {
+                Default::default()
+            },
             explains_index: origin.index == 5,
             ..Default::default()
         }
