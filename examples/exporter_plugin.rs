@@ -83,7 +83,7 @@ async fn main() -> anyhow::Result<()> {
     let resources = Resources::new(&config, Pods::default(), &registry);
     let output = Resolved::new(resources, &registry, move |resource, span| {
         // What does not fit is counted in the registry.
-        let _ = producer.push(&resource, span);
+        let _ = producer.push(resource, span);
     });
     let tracer = Tracer::start(wiring::tracer_options(&config)?, &registry, output)?;
     eprintln!("ready");

@@ -10,8 +10,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lanewire::otlp::Resource;
 use lanewire::otlp::encode::EncodedSpans;
+use lanewire::otlp::{Request, Resource};
 use lanewire::pipeline::Gather;
 use lanewire_mapping::span::{Span, SpanKind, Status, Value};
 
@@ -27,7 +27,7 @@ fn span(number: u64) -> Span {
         span_id: (number + 1).into(),
         parent: (!number.is_multiple_of(4)).then(|| (number + 7).into()),
         flags: 0x301,
-        trace_state: String::new(),
+        trace_state: "".into(),
         kind: if number.is_multiple_of(2) {
             SpanKind::Server
         } else {
@@ -36,26 +36,28 @@ fn span(number: u64) -> Span {
         name: "GET".into(),
         start_unix_nano: 1_700_000_000_000_000_000 + number,
         end_unix_nano: 1_700_000_000_001_000_000 + number,
-        attributes: vec![
-            ("network.transport".into(), text("tcp")),
-            ("network.type".into(), text("ipv4")),
+        attributes: [
+            ("network.transport", text("tcp")),
+            ("network.type", text("ipv4")),
             (
-                "network.peer.address".into(),
+                "network.peer.address",
                 Value::Str("10.0.12.7".to_owned().into()),
             ),
-            ("network.peer.port".into(), Value::Int(41_234)),
+            ("network.peer.port", Value::Int(41_234)),
             (
-                "network.local.address".into(),
+                "network.local.address",
                 Value::Str("10.0.3.20".to_owned().into()),
             ),
-            ("network.local.port".into(), Value::Int(8080)),
-            ("http.request.method".into(), text("GET")),
-            ("http.response.status_code".into(), Value::Int(200)),
-            ("lanewire.parent".into(), text("wire")),
-            ("lanewire.tcp.srtt_us".into(), Value::Int(180)),
-            ("lanewire.tcp.bytes_sent".into(), Value::Int(5_300)),
-            ("x-lane-code".into(), Value::Str("gray".to_owned().into())),
-        ],
+            ("network.local.port", Value::Int(8080)),
+            ("http.request.method", text("GET")),
+            ("http.response.status_code", Value::Int(200)),
+            ("lanewire.parent", text("wire")),
+            ("lanewire.tcp.srtt_us", Value::Int(180)),
+            ("lanewire.tcp.bytes_sent", Value::Int(5_300)),
+            ("x-lane-code", Value::Str("gray".to_owned().into())),
+        ]
+        .into_iter()
+        .collect(),
         links: Vec::new(),
         status: Status::Unset,
         pid: 1,
@@ -85,10 +87,10 @@ fn main() {
     println!("spans/s and core:      {:.2} M", 1e3 / best);
 }
 
-fn encoded(resources: &[Arc<Resource>], spans: Vec<Span>) -> Vec<u8> {
+fn encoded(resources: &[Arc<Resource>], spans: Vec<Span>) -> Request {
     let mut batch = EncodedSpans::default();
     for (number, span) in (0..).zip(spans) {
-        batch.add(&resources[number % resources.len()], span);
+        batch.add(&resources[number % resources.len()], &span);
     }
     batch.request()
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use lanewire_mapping::propagation::bracket;
-use lanewire_mapping::span::{Key, Span, SpanKind, Value};
+use lanewire_mapping::span::{Attributes, Key, Span, SpanKind, Text, Value, ValueRef};
 
 use crate::telemetry::{BoundedCounter, Registry};
 
@@ -35,68 +35,103 @@ struct Escape<'a> {
     to: Cow<'a, str>,
 }
 
+/// Where a server is placed, as far as requests can escape from there.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Place {
+    service: Text,
+    lane: Option<Placed>,
+    unit: Option<Placed>,
+}
+
+/// The name of a lane or unit, and of its space if it has one.
+#[derive(Debug, PartialEq, Eq)]
+struct Placed {
+    name: Text,
+    space: Option<Text>,
+}
+
+impl Place {
+    /// What the attributes of a server's resource say. `None` if it is in no lane and in no unit.
+    pub fn of(resource: &[(Key, Value)]) -> Option<Self> {
+        let (lane, unit) = (LANE.placed(resource), UNIT.placed(resource));
+        (lane.is_some() || unit.is_some()).then(|| Self {
+            service: text(resource, "service.name").cloned().unwrap_or_default(),
+            lane,
+            unit,
+        })
+    }
+}
+
 impl Boundary {
+    fn placed(&self, server: &[(Key, Value)]) -> Option<Placed> {
+        Some(Placed {
+            name: text(server, self.key)?.clone(),
+            space: text(server, self.space).cloned(),
+        })
+    }
+
     /// Compares what a request is tagged with and where its server is placed. Only where both are
     /// known is there anything to escape from and to.
     fn escape<'a>(
         &self,
-        request: &'a [(Key, Value)],
-        server: &'a [(Key, Value)],
+        request: &'a Attributes,
+        server: Option<&'a Placed>,
     ) -> Option<Escape<'a>> {
+        let Placed { name, space } = server?;
         let tagged = values(request, self.key)?;
-        let placed = text(server, self.key)?;
-        let spaces = values(request, self.space).zip(text(server, self.space));
-        let spaces = spaces.filter(|(tagged, placed)| !has(tagged, placed));
-        if spaces.is_none() && has(tagged, placed) {
+        let spaces = space.as_ref().and_then(|space| {
+            let tagged = values(request, self.space)?;
+            (!has(tagged, space)).then_some((tagged, space))
+        });
+        if spaces.is_none() && has(tagged, name) {
             return None;
         }
         Some(match spaces {
             // Lanes of the same name in two spaces are two lanes.
             Some((from, to)) => Escape {
                 from: format!("{}/{}", joined(from), joined(tagged)).into(),
-                to: format!("{to}/{placed}").into(),
+                to: format!("{to}/{name}").into(),
             },
             None => Escape {
                 from: joined(tagged),
-                to: placed.into(),
+                to: name.as_str().into(),
             },
         })
     }
 }
 
-/// The values of a key; `None` where there is none.
-fn values<'a>(attributes: &'a [(Key, Value)], key: &str) -> Option<&'a Value> {
-    let (_, value) = attributes.iter().find(|(other, _)| other == key)?;
-    match value {
-        Value::Str(text) => !text.is_empty(),
-        Value::StrArray(texts) => !texts.is_empty(),
-        Value::Int(_) | Value::Bool(_) => false,
-    }
-    .then_some(value)
-}
-
-fn text<'a>(attributes: &'a [(Key, Value)], key: &str) -> Option<&'a str> {
-    match values(attributes, key)? {
-        Value::Str(text) => Some(text),
+/// A text that is not empty.
+fn text<'a>(server: &'a [(Key, Value)], key: &str) -> Option<&'a Text> {
+    match server.iter().find(|(other, _)| other == key)? {
+        (_, Value::Str(text)) => Some(text).filter(|text| !text.is_empty()),
         _ => None,
     }
 }
 
+/// The values of a key; `None` where there is none.
+fn values<'a>(request: &'a Attributes, key: &str) -> Option<ValueRef<'a>> {
+    request.get(key).filter(|value| match value {
+        ValueRef::Str(text) => !text.is_empty(),
+        ValueRef::StrArray(texts) => texts.iter().next().is_some(),
+        ValueRef::Int(_) | ValueRef::Bool(_) => false,
+    })
+}
+
 /// A request with several values may be served by any of them.
-fn has(tagged: &Value, placed: &str) -> bool {
+fn has(tagged: ValueRef<'_>, placed: &Text) -> bool {
     match tagged {
-        Value::Str(text) => text == placed,
-        Value::StrArray(texts) => texts.iter().any(|text| text == placed),
-        Value::Int(_) | Value::Bool(_) => false,
+        ValueRef::Str(text) => placed == text,
+        ValueRef::StrArray(texts) => texts.iter().any(|text| placed == text),
+        ValueRef::Int(_) | ValueRef::Bool(_) => false,
     }
 }
 
 /// The values as a header has them.
-fn joined(value: &Value) -> Cow<'_, str> {
+fn joined(value: ValueRef<'_>) -> Cow<'_, str> {
     match value {
-        Value::Str(text) => Cow::Borrowed(text),
-        Value::StrArray(texts) => bracket::join(texts).into(),
-        Value::Int(_) | Value::Bool(_) => Cow::Borrowed(""),
+        ValueRef::Str(text) => Cow::Borrowed(text),
+        ValueRef::StrArray(texts) => bracket::join(&texts.iter().collect::<Vec<_>>()).into(),
+        ValueRef::Int(_) | ValueRef::Bool(_) => Cow::Borrowed(""),
     }
 }
 
@@ -126,20 +161,27 @@ impl Escapes {
         }
     }
 
-    /// Looks at a span and the resource of the process that it was seen in. Only a server serves.
-    pub fn mark(&mut self, span: &mut Span, resource: &[(Key, Value)]) {
+    /// Looks at a span and the place of the process that it was seen in. Only a server serves.
+    pub fn mark(&mut self, span: &mut Span, place: &Place) {
         if span.kind != SpanKind::Server {
             return;
         }
-        let found = [(&LANE, &mut self.lanes), (&UNIT, &mut self.units)];
-        let found = found.map(|(boundary, counter)| {
-            let escape = boundary.escape(&span.attributes, resource)?;
-            let service = text(resource, "service.name").unwrap_or_default();
+        let Place {
+            service,
+            lane,
+            unit,
+        } = place;
+        let found = [
+            (&LANE, lane, &mut self.lanes),
+            (&UNIT, unit, &mut self.units),
+        ];
+        let found = found.map(|(boundary, placed, counter)| {
+            let escape = boundary.escape(&span.attributes, placed.as_ref())?;
             counter.add(1, [service, &escape.from, &escape.to]);
             Some(boundary.escape)
         });
         for attribute in found.into_iter().flatten() {
-            span.attributes.push((attribute.into(), Value::Bool(true)));
+            span.attributes.push(attribute, true);
         }
     }
 }
@@ -151,8 +193,10 @@ mod tests {
 
     fn attributes(pairs: &[(&'static str, &str)]) -> Vec<(Key, Value)> {
         let value = |text: &str| match bracket::parse(text) {
-            several if several.len() > 1 => Value::StrArray(several),
-            _ => Value::Str(text.to_owned().into()),
+            several if several.len() > 1 => {
+                Value::StrArray(several.into_iter().map(Text::from).collect())
+            }
+            _ => Value::Str(Text::copied(text)),
         };
         let pairs = pairs.iter().map(|(key, text)| ((*key).into(), value(text)));
         pairs.collect()
@@ -163,8 +207,9 @@ mod tests {
         let both = |[code, space]: [&str; 2]| {
             attributes(&[("x-lane-code", code), ("x-lane-space-id", space)])
         };
-        let (request, server) = (both(request), both(server));
-        let escape = LANE.escape(&request, &server)?;
+        let request = both(request).into_iter().collect();
+        let placed = LANE.placed(&both(server));
+        let escape = LANE.escape(&request, placed.as_ref())?;
         Some((escape.from.into(), escape.to.into()))
     }
 
@@ -183,7 +228,7 @@ mod tests {
         assert_eq!(lane(["", ""], ["blue", ""]), None);
         assert_eq!(lane(["gray", ""], ["", ""]), None);
         assert_eq!(lane(["", "1"], ["", "2"]), None);
-        assert_eq!(LANE.escape(&[], &[]), None);
+        assert_eq!(Place::of(&[]), None);
     }
 
     #[test]
@@ -206,10 +251,15 @@ mod tests {
     #[test]
     fn a_unit_is_escaped_from_like_a_lane_and_a_cell_is_inside_one() {
         let request = attributes(&[("x-live-unit", "u1"), ("x-live-cell", "c1")]);
+        let request = request.into_iter().collect();
         let other_cell = attributes(&[("x-live-unit", "u1"), ("x-live-cell", "c2")]);
-        assert_eq!(UNIT.escape(&request, &other_cell), None);
+        let escape = |server: &[_]| {
+            UNIT.escape(&request, UNIT.placed(server).as_ref())
+                .is_some()
+        };
+        assert!(!escape(&other_cell));
         let other_unit = attributes(&[("x-live-unit", "u2"), ("x-live-cell", "c1")]);
-        assert!(UNIT.escape(&request, &other_unit).is_some());
+        assert!(escape(&other_unit));
     }
 
     fn span(kind: SpanKind, pairs: &[(&'static str, &str)]) -> Span {
@@ -218,12 +268,12 @@ mod tests {
             span_id: SpanId::from(1),
             parent: None,
             flags: 0,
-            trace_state: String::new(),
+            trace_state: Text::EMPTY,
             kind,
             name: "GET".into(),
             start_unix_nano: 0,
             end_unix_nano: 0,
-            attributes: attributes(pairs),
+            attributes: attributes(pairs).into_iter().collect(),
             links: Vec::new(),
             status: lanewire_mapping::span::Status::Unset,
             pid: 1,
@@ -242,11 +292,8 @@ mod tests {
         ]);
         let mut both = |tags| {
             let mut span = span(SpanKind::Server, tags);
-            escapes.mark(&mut span, &resource);
-            let marked = |key: &str| {
-                span.attributes
-                    .contains(&(key.to_owned().into(), Value::Bool(true)))
-            };
+            escapes.mark(&mut span, &Place::of(&resource).unwrap());
+            let marked = |key: &str| span.attributes.get(key) == Some(ValueRef::Bool(true));
             [marked(LANE.escape), marked(UNIT.escape)]
         };
         let gray = [("x-lane-code", "gray"), ("x-live-unit", "u1")];
@@ -269,7 +316,7 @@ mod tests {
         let mut span = span(SpanKind::Client, &[("x-lane-code", "gray")]);
         let before = span.clone();
         let blue = attributes(&[("x-lane-code", "blue")]);
-        Escapes::new(&Registry::default()).mark(&mut span, &blue);
+        Escapes::new(&Registry::default()).mark(&mut span, &Place::of(&blue).unwrap());
         assert_eq!(span, before);
     }
 }

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use lanewire_mapping::span::{Span, Value};
+use lanewire_mapping::span::{Key, Span, Spans, Text, Value};
 use lru::LruCache;
 
 use crate::config::Config;
-use crate::escape::Escapes;
+use crate::escape::{Escapes, Place};
 use crate::kubernetes::Pods;
 use crate::otlp::Resource;
 use crate::service::{Host, Resolver, Sources};
@@ -18,12 +18,27 @@ use crate::tracer::Output;
 
 /// The resources of the processes on this host.
 pub struct Resources {
-    resolver: Resolver<Resource>,
+    resolver: Resolver<Server>,
     /// The kernel's names of processes, for those that are gone before they are looked at.
     names: LruCache<u32, String>,
     /// The client outside, who has no process here.
-    others: LruCache<String, Arc<Resource>>,
+    others: LruCache<Text, Arc<Server>>,
     without_pod: Counter,
+}
+
+/// A process, or somebody outside.
+struct Server {
+    resource: Arc<Resource>,
+    place: Option<Place>,
+}
+
+impl Server {
+    fn new(attributes: Vec<(Key, Value)>) -> Self {
+        Self {
+            place: Place::of(&attributes),
+            resource: Arc::new(Resource::new(attributes)),
+        }
+    }
 }
 
 impl Resources {
@@ -41,7 +56,7 @@ impl Resources {
                     pods,
                 },
                 capacity,
-                Resource::new,
+                Server::new,
             ),
             names: LruCache::new(capacity),
             others: LruCache::new(capacity),
@@ -59,19 +74,23 @@ impl Resources {
         self.resolver.resolve(pid, comm, Instant::now());
     }
 
-    fn of(&mut self, span: &Span) -> Arc<Resource> {
+    fn of(&mut self, span: &Span, now: Instant) -> Arc<Server> {
         if let Some(service) = &span.service {
-            return Arc::clone(self.others.get_or_insert(service.to_string(), || {
-                let name = Value::Str(service.clone());
-                Arc::new(Resource::new(vec![("service.name".into(), name)]))
-            }));
+            if let Some(known) = self.others.get(service.as_str()) {
+                return Arc::clone(known);
+            }
+            let name = Value::Str(service.clone());
+            let server = Arc::new(Server::new(vec![("service.name".into(), name)]));
+            self.others.put(service.clone(), Arc::clone(&server));
+            return server;
         }
-        let name = self.names.get(&span.pid).map_or("", String::as_str);
-        let resource = self.resolver.resolve(span.pid, name, Instant::now());
-        if self.resolver.lacks_pod(span.pid) {
+        let names = &self.names;
+        let comm = || names.peek(&span.pid).map_or("", String::as_str);
+        let (server, complete) = self.resolver.resolve_with(span.pid, comm, now);
+        if !complete {
             self.without_pod.add(1);
         }
-        resource
+        server
     }
 }
 
@@ -82,7 +101,7 @@ pub struct Resolved<F> {
     hand_on: F,
 }
 
-impl<F: FnMut(Arc<Resource>, Span) + Send + 'static> Resolved<F> {
+impl<F: FnMut(&Arc<Resource>, &Span) + Send + 'static> Resolved<F> {
     /// Hands on to `hand_on`, which must not wait.
     pub fn new(resources: Resources, registry: &Registry, hand_on: F) -> Self {
         Self {
@@ -93,14 +112,36 @@ impl<F: FnMut(Arc<Resource>, Span) + Send + 'static> Resolved<F> {
     }
 }
 
-impl<F: FnMut(Arc<Resource>, Span) + Send + 'static> Output for Resolved<F> {
+impl<F: FnMut(&Arc<Resource>, &Span) + Send + 'static> Output for Resolved<F> {
     fn process(&mut self, pid: u32, comm: &str) {
         self.resources.first_seen(pid, comm);
     }
 
-    fn span(&mut self, mut span: Span) {
-        let resource = self.resources.of(&span);
-        self.escapes.mark(&mut span, resource.attributes());
-        (self.hand_on)(resource, span);
+    fn round(&mut self) -> impl Spans {
+        Round {
+            now: Instant::now(),
+            resolved: self,
+        }
+    }
+}
+
+/// Spans that are handed on at one time.
+struct Round<'a, F> {
+    resolved: &'a mut Resolved<F>,
+    now: Instant,
+}
+
+impl<F: FnMut(&Arc<Resource>, &Span)> Spans for Round<'_, F> {
+    fn span(&mut self, span: &mut Span) {
+        let Resolved {
+            resources,
+            escapes,
+            hand_on,
+        } = &mut *self.resolved;
+        let server = resources.of(span, self.now);
+        if let Some(place) = &server.place {
+            escapes.mark(span, place);
+        }
+        hand_on(&server.resource, span);
     }
 }

@@ -14,7 +14,7 @@ use crate::otlp::{OtlpSettings, OtlpSink};
 use crate::output::{Resolved, Resources};
 use crate::pipeline::Pipeline;
 use crate::service::{Host, of_agent};
-use crate::telemetry::{Readiness, Registry, SelfTelemetry, StatusServer};
+use crate::telemetry::{ProgramMetrics, Readiness, Registry, SelfTelemetry, StatusServer};
 use crate::tracer::Tracer;
 use crate::wiring;
 
@@ -70,11 +70,13 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let resources = Resources::new(&config, pods.unwrap_or_default(), &registry);
     let output = Resolved::new(resources, &registry, move |resource, span| {
         // What does not fit is counted by the producer.
-        let _ = producer.push(&resource, span);
+        let _ = producer.push(resource, span);
     });
     let options = wiring::tracer_options(&config)?;
     let cgroup = options.kernel.cgroup.clone();
-    let tracer = Tracer::start(options, &registry, output)?;
+    let mut tracer = Tracer::start(options, &registry, output)?;
+    let statistics = tracer.take_statistics();
+    let _programs = statistics.map(|statistics| ProgramMetrics::start(statistics, &registry));
     readiness.ready();
     tracing::info!(
         cgroup = %cgroup.display(),

@@ -1,6 +1,5 @@
 //! The configuration in the terms of each part of the agent.
 
-use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use lanewire_mapping::map::{MapOptions, PeerNames};
 use lanewire_mapping::propagation::{
     AutoDetect, Compat, Format, IndexedTuples, PropagationConfig, PropagationReader, Uid, UidKey,
 };
+use lanewire_mapping::span::Text;
 
 use crate::config::{Config, lanes, schema};
 use crate::otlp::OtlpOptions;
@@ -229,11 +229,11 @@ fn peers(peers: &[schema::services::Peer]) -> Option<Arc<dyn PeerNames>> {
 }
 
 impl PeerNames for NamedPeers {
-    fn name(&self, peer: SocketAddr) -> Option<Cow<'static, str>> {
+    fn name(&self, peer: SocketAddr) -> Option<Text> {
         self.0
             .iter()
             .find(|p| p.address.contains(&peer.ip()) && (p.port == 0 || p.port == peer.port()))
-            .map(|p| p.name.clone().into())
+            .map(|p| Text::copied(&p.name))
     }
 }
 

@@ -8,7 +8,7 @@ use lanewire::otlp::encode::EncodedSpans;
 use lanewire::otlp::settings::{BatchSettings, QueueSettings, WhenFull};
 use lanewire::pipeline::{Gather, Outcome, Pipeline, Sink, Summary};
 use lanewire::telemetry::Registry;
-use lanewire_mapping::span::{Span, SpanKind, Status};
+use lanewire_mapping::span::{Attributes, Span, SpanKind, Status};
 use tokio::sync::Semaphore;
 
 const LONG: Duration = Duration::from_secs(60);
@@ -52,12 +52,12 @@ fn span(id: u64) -> Span {
         span_id: id.into(),
         parent: None,
         flags: 0,
-        trace_state: String::new(),
+        trace_state: "".into(),
         kind: SpanKind::Client,
         name: "GET".into(),
         start_unix_nano: 1,
         end_unix_nano: 2,
-        attributes: Vec::new(),
+        attributes: Attributes::new(),
         links: Vec::new(),
         status: Status::Unset,
         pid: 1,
@@ -68,7 +68,7 @@ fn span(id: u64) -> Span {
 /// Bytes of the queue that one of these spans takes.
 fn span_bytes() -> usize {
     let mut one = EncodedSpans::default();
-    one.add(&Arc::new(Resource::new(Vec::new())), span(1));
+    one.add(&Arc::new(Resource::new(Vec::new())), &span(1));
     one.bytes()
 }
 

@@ -64,7 +64,7 @@ static __always_inline void emit_exchange(struct flow *f, const struct exchange 
 	r->no_parent = e->no_parent;
 	r->reads_requests = e->reads_requests;
 	r->trusted = e->trusted;
-	r->exact = !key_is_thread(e->worker);
+	r->exact = !key_is_thread(e->worker) || !runtime_is_threads(e->pid);
 	r->tls = f->tls.state == TLS_ON ? f->tls.version : 0;
 	__builtin_memset(r->pad2, 0, sizeof(r->pad2));
 	if (process) {

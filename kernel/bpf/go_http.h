@@ -30,11 +30,17 @@ static __always_inline void go_asks(struct task_struct *task, __u64 connection)
 {
 	__u64 key = worker_key(task);
 	struct worker_id id = {.key = connection, .pid = task->tgid};
-	struct worker nobody = {};
 	if (key_is_thread(key))
 		return;
 	struct worker *w = exact_settled(task, key, bpf_ktime_get_ns());
-	bpf_map_update_elem(&askers, &id, w ?: &nobody, BPF_ANY);
+	if (!w) {
+		bpf_map_update_elem(&askers, &id, &nobody, BPF_ANY);
+		return;
+	}
+	bpf_map_update_elem(&askers, &id, w, BPF_ANY);
+	/* That it will be sent by another makes it no less an invocation. */
+	if (w->inherited)
+		w->inherited = INHERITED_USED;
 }
 
 /* net/http.(*persistConn).writeLoop begins: once for each connection. */

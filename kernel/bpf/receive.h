@@ -131,9 +131,10 @@ static __noinline int reader_found(struct flow *f, struct exchange *e, struct re
 	struct worker *w = o->worker = worker_get(task, r->worker);
 	if (!key_is_thread(r->worker))
 		runtime_read(task->tgid, r->worker);
+	if (w && !key_is_thread(r->worker))
+		exact_reads(task, w, f->cookie);
 	if (w) {
 		w->reads_requests = 1;
-		w->settled = 1;
 		worker_idle(w);
 	}
 	if (e->state != EXCHANGE_GATHERING)
@@ -219,7 +220,7 @@ static long arrival_read(__u32 i, struct arrivals *a)
 static __always_inline void request_goes_on(struct flow *f, struct exchange *e, struct receiving *r)
 {
 	struct worker *w = worker_find(r->task, r->worker);
-	if (e && e->state == EXCHANGE_OPEN && e->context.span_id && w &&
+	if (e && e->state == EXCHANGE_OPEN && e->context.span_id && w && !w->shared &&
 	    w->visit.span_id != e->context.span_id && flow_alone(f, e))
 		worker_works_for(w, &e->context, e->pid, bpf_ktime_get_ns());
 }
@@ -308,18 +309,19 @@ static __always_inline void worker_answered(struct flow *f, struct worker *w, __
 		w->pooled = f->cookie;
 }
 
-/* R7: what it has from its creator is good for more if it waits for its own replies: it works for
- * one at a time. Whoever reads first and sends later is nobody's. */
+/* Whoever reads a reply first and sends later is nobody's. Whoever waits for its own works for one at a
+ * time. */
 static __always_inline void exact_answered(const struct flow *f, const struct exchange *e,
-					   struct worker *w, __u64 key, bool several)
+					   struct worker *w, const struct receiving *r,
+					   bool several)
 {
+	__u64 key = r->worker, youngest = w->youngest ? worker_youngest(r->task) : 0;
 	w->settled = 1;
-	if (several || e->worker != key || w->inherited != INHERITED_USED ||
-	    w->visit.span_id != e->owner.span_id)
-		return;
-	w->inherited = INHERITED_FRESH;
+	/* It may have waited for this, and go on where other keys are next. */
+	if (youngest < w->youngest)
+		w->youngest = youngest;
 	/* Connections are greeted by who makes them, for whoever they are made. */
-	if (f->opener != key)
+	if (!several && e->worker == key && f->opener != key)
 		w->reads_replies = 1;
 }
 
@@ -370,7 +372,7 @@ static __noinline void response_begins(struct flow *f, struct receiving *r)
 	if (w && key_is_thread(r->worker))
 		worker_answered(f, w, now);
 	else if (w)
-		exact_answered(f, e, w, r->worker, several);
+		exact_answered(f, e, w, r, several);
 
 	/* Which of several this answers only a parser could tell: all are taken as answered. */
 	struct answered answered = {.f = f, .tp = tp, .progress = &progress, .from = r->from};

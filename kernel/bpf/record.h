@@ -83,7 +83,7 @@ struct exchange_record {
 	__u8 no_parent;
 	__u8 reads_requests;
 	__u8 trusted; /* what the request says of itself may be believed */
-	__u8 exact;   /* its worker is no thread */
+	__u8 exact;   /* its worker is no thread, or may be none: nobody has looked yet */
 	__u8 tls;     /* 0: none, or not known; 3 is 1.2, 4 is 1.3 */
 	char comm[16];
 	__u8 pad2[4];

@@ -7,7 +7,7 @@
 #define RUNTIME_NUMBERS 24
 
 struct runtime {
-	__u8 profile; /* an exact one */
+	__u8 profile; /* an exact one, or PROFILE_THREAD: its threads are its workers */
 	__u8 probed;  /* its uprobes are attached */
 	__u8 pad[2];
 	__u32 lost; /* enum runtime_lost */
@@ -33,6 +33,13 @@ static __always_inline struct runtime *runtime_of(__u32 pid)
 {
 	struct runtime *r = bpf_map_lookup_elem(&runtimes, &pid);
 	return r && !r->lost ? r : NULL;
+}
+
+/* Is it known, and does it hold, that its threads are its workers? */
+static __always_inline bool runtime_is_threads(__u32 pid)
+{
+	struct runtime *r = runtime_of(pid);
+	return r && r->profile == PROFILE_THREAD;
 }
 
 /* What a thread-local variable's offset counts from. */

@@ -259,8 +259,11 @@ static __always_inline bool exact_parent(struct flow *f, struct exchange *e, str
 		return false;
 	struct process *p = process_by_pid(w->pid);
 	e->no_parent = NO_PARENT_ENDED;
-	if (!p || !worker_has_visit(w, s->now))
+	if (!p || !worker_has_visit(w, s->now)) {
+		if (w->inherited)
+			origin_outlived(w->pid, w->origin);
 		return false;
+	}
 	e->no_parent = NO_PARENT_IDLE;
 	if (inheritance_spent(w, p))
 		return false;

@@ -95,7 +95,7 @@ static __noinline bool visit_open(struct flow *f, struct exchange *e, const stru
 	visit_opened(e->context.span_id);
 	process_visit_opened(o->process);
 	/* Which of several requests it works on first, nobody can tell (R11). */
-	if (w && flow_alone(f, e))
+	if (w && !w->shared && flow_alone(f, e))
 		worker_works_for(w, &e->context, e->pid, o->now);
 	return true;
 }

@@ -18,10 +18,15 @@ struct worker {
 	__u32 pid;    /* the process in which the visit is open */
 	__u8 inherited;
 	__u8 reads_requests; /* has ever read one: not a pool thread (R16) */
-	__u8 settled;	     /* exact: what it inherits is decided */
-	__u8 reads_replies;  /* exact: to what it has sent itself, on connections in use */
 	__u8 acted;	     /* has sent something for its visit */
-	__u8 pad[7];
+	/* Those with exact keys: */
+	__u8 settled;	    /* what it inherits is decided */
+	__u64 serves;	    /* the connection whose request it has read last */
+	__u64 youngest;	    /* who has a smaller key was there before its visit began */
+	__u64 origin;	    /* what its creator has it do, as far as that is told: see origins */
+	__u8 reads_replies; /* to what it has sent itself, on connections that others made */
+	__u8 shared;	    /* reads requests while others that it has read are open: a loop */
+	__u8 pad[6];
 };
 
 struct {
@@ -54,6 +59,33 @@ struct {
 	__type(value, struct worker);
 } workers_by_key SEC(".maps");
 
+/* Workers that were made for the same thing (a function) go the same way: do they end with the visit
+ * that they have from their creator, or are they there for whatever comes? */
+struct origin_id {
+	__u64 code;
+	__u32 pid;
+	__u32 pad;
+};
+
+struct origin {
+	__u32 made;
+	__u32 outlived; /* sends for a visit that had ended */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct origin_id);
+	__type(value, struct origin);
+} origins SEC(".maps");
+
+/* So many have to be seen before they are believed, as with replies (R15). */
+#define ORIGIN_MADE 50
+/* And no more than one send in so many may be for a visit that has ended. */
+#define ORIGIN_OUTLIVED 16
+
+static const struct worker nobody;
+
 /* Which worker the current thread is: the thread itself, with the bit of threads; or what its
  * runtime says; or 0 if the runtime should know, and does not. */
 static __noinline __u64 worker_key(struct task_struct *task)
@@ -73,6 +105,34 @@ static __noinline __u64 worker_parent(struct task_struct *task)
 	return 0;
 }
 
+/* What the current worker was created to do, by its runtime: an address of code; 0 if that is not
+ * known. */
+static __noinline __u64 worker_origin(struct task_struct *task)
+{
+	struct runtime *r = runtime_of(task->tgid);
+	if (r && r->profile == PROFILE_GO)
+		return go_origin(task, r);
+	return 0;
+}
+
+/* Who has a smaller key than this is sure to be there already; 0 if keys don't tell. */
+static __noinline __u64 worker_youngest(struct task_struct *task)
+{
+	struct runtime *r = runtime_of(task->tgid);
+	if (r && r->profile == PROFILE_GO)
+		return go_youngest(task, r);
+	return 0;
+}
+
+/* Was the worker of this key made so shortly ago that nothing else can tell? */
+static __noinline bool worker_recent(struct task_struct *task, __u64 key)
+{
+	struct runtime *r = runtime_of(task->tgid);
+	if (r && r->profile == PROFILE_GO)
+		return go_recent(task, r, key);
+	return false;
+}
+
 static __always_inline struct worker *thread_find(struct task_struct *task)
 {
 	if (task_storage)
@@ -90,8 +150,7 @@ static __always_inline struct worker *thread_get(struct task_struct *task)
 		__u32 tid = task->pid;
 		w = bpf_map_lookup_elem(&workers_by_tid, &tid);
 		if (!w) {
-			struct worker fresh = {};
-			bpf_map_update_elem(&workers_by_tid, &tid, &fresh, BPF_NOEXIST);
+			bpf_map_update_elem(&workers_by_tid, &tid, &nobody, BPF_NOEXIST);
 			w = bpf_map_lookup_elem(&workers_by_tid, &tid);
 		}
 	}
@@ -114,8 +173,7 @@ static __always_inline struct worker *exact_get(__u32 pid, __u64 key)
 	struct worker *w = bpf_map_lookup_elem(&workers_by_key, &id);
 	if (w)
 		return w;
-	struct worker fresh = {};
-	bpf_map_update_elem(&workers_by_key, &id, &fresh, BPF_NOEXIST);
+	bpf_map_update_elem(&workers_by_key, &id, &nobody, BPF_NOEXIST);
 	w = bpf_map_lookup_elem(&workers_by_key, &id);
 	if (!w)
 		count(COUNT_STORAGE_FAILED);
@@ -164,15 +222,66 @@ static __always_inline bool worker_has_visit(const struct worker *w, __u64 now)
 	return w->visit.span_id && now - w->since < visit_age_ns && visit_is_open(w->visit.span_id);
 }
 
+static __always_inline struct origin *origin_of(__u32 pid, __u64 code)
+{
+	struct origin_id id = {.code = code, .pid = pid};
+	return code ? bpf_map_lookup_elem(&origins, &id) : NULL;
+}
+
+static __always_inline void origin_made(__u32 pid, __u64 code)
+{
+	struct origin_id id = {.code = code, .pid = pid};
+	struct origin first = {.made = 1};
+	struct origin *o = origin_of(pid, code);
+	if (o)
+		__sync_fetch_and_add(&o->made, 1);
+	else if (code)
+		bpf_map_update_elem(&origins, &id, &first, BPF_NOEXIST);
+}
+
+static __always_inline void origin_outlived(__u32 pid, __u64 code)
+{
+	struct origin *o = origin_of(pid, code);
+	if (o)
+		__sync_fetch_and_add(&o->outlived, 1);
+}
+
+static __always_inline bool origin_believed(__u32 pid, __u64 code)
+{
+	const struct origin *o = origin_of(pid, code);
+	return o && o->made >= ORIGIN_MADE && o->outlived <= o->made / ORIGIN_OUTLIVED;
+}
+
 static __always_inline bool inheritance_spent(const struct worker *w, const struct process *p)
 {
-	return w->inherited == INHERITED_USED && p->open > 1;
+	return w->inherited == INHERITED_USED && p->open > 1 && !origin_believed(w->pid, w->origin);
+}
+
+/* R1 with exact keys: a worker that reads a request while one of another connection is open is a loop
+ * that reads for everybody. It works for none, and hands none down. */
+static __always_inline void exact_reads(struct task_struct *task, struct worker *w,
+					__u64 connection)
+{
+	if (w->serves != connection && !w->inherited && w->visit.span_id &&
+	    visit_is_open(w->visit.span_id))
+		w->shared = 1;
+	w->serves = connection;
+	w->settled = 1;
+	w->youngest = worker_youngest(task);
+}
+
+/* May it hand down what it works for to the worker of this key? Not what it works for by now, if the
+ * other was there before. Of two in a row the one between has to be seen to wait for replies: else it
+ * may be what makes connections, and the last one what writes to them on behalf of everybody. */
+static __always_inline bool hands_down(const struct worker *w, struct task_struct *task, __u64 key,
+				       __u64 now)
+{
+	return !w->shared && (!w->inherited || w->reads_replies) && worker_has_visit(w, now) &&
+	       (key >= w->youngest || worker_recent(task, key));
 }
 
 /* R7 with exact keys: the first time that a worker is seen to send it gets what its creator works
- * for, once and for all; later its creator may work for another. Of two in a row the one between has
- * to be seen to wait for replies, or it may be what makes connections, and the last one what writes to
- * them on behalf of everybody. */
+ * for, once and for all; later its creator may work for another. */
 static __noinline struct worker *exact_settled(struct task_struct *task, __u64 key, __u64 now)
 {
 	__u32 pid = task->tgid;
@@ -181,10 +290,13 @@ static __noinline struct worker *exact_settled(struct task_struct *task, __u64 k
 		return w;
 	w->settled = 1;
 	struct worker *from = exact_find(pid, worker_parent(task));
-	if (!from || !worker_has_visit(from, now) || (from->inherited && !from->reads_replies))
+	if (!from || !hands_down(from, task, key, now))
 		return w;
 	worker_works_for(w, &from->visit, from->pid, from->since);
 	w->inherited = INHERITED_FRESH;
+	w->youngest = from->youngest;
+	w->origin = worker_origin(task);
+	origin_made(pid, w->origin);
 	return w;
 }
 

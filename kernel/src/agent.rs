@@ -19,6 +19,7 @@ use crate::record::Record;
 use crate::runtime::{Probe, Runtimes};
 use crate::settings::{MIN_HEAD_BYTES, Settings, SettingsError, reject_below};
 use crate::skel::{LanewireSkelBuilder, OpenLanewireSkel};
+use crate::statistics::Statistics;
 
 /// `BPF_FUNC_task_storage_get`.
 const TASK_STORAGE_GET: libbpf_rs::libbpf_sys::bpf_func_id = 156;
@@ -55,6 +56,9 @@ pub struct Agent {
     probes: Vec<OwnedFd>,
     /// The tracing programs behind which there is none.
     last: Vec<OwnedFd>,
+    programs: Vec<(&'static str, OwnedFd)>,
+    /// Those whose entries come and go.
+    maps: Vec<(&'static str, MapHandle)>,
 }
 
 impl Agent {
@@ -86,7 +90,14 @@ impl Agent {
             .map_err(failed("opening them"))?;
         let policy = Policy::new(settings);
         let preemptible = preflight::Machine::this().preemptible_tracepoints();
-        configure(&mut open, settings, &policy, preemptible)
+        let task_storage = ProgramType::SockOps
+            .is_helper_supported(TASK_STORAGE_GET)
+            .map_err(failed("asking for helpers"))?;
+        let abilities = Abilities {
+            task_storage,
+            preemptible,
+        };
+        configure(&mut open, settings, &policy, abilities)
             .map_err(failed("setting their constants"))?;
         let skel = open.load().map_err(failed("verifying them"))?;
         fill(&skel.maps.programs, &policy.programs).map_err(failed("naming programs"))?;
@@ -131,9 +142,41 @@ impl Agent {
             .collect::<Result<_, _>>()
             .map_err(|error| failed("keeping a program")(error.into()))?;
         let handle = |map| MapHandle::try_from(map).map_err(failed("keeping a map"));
+        let mut programs = vec![
+            ("sock_ops", skel.progs.lanewire_sock_ops.as_fd()),
+            ("receive", skel.progs.lanewire_receive.as_fd()),
+            ("fork", skel.progs.lanewire_fork.as_fd()),
+            ("exec", skel.progs.lanewire_exec.as_fd()),
+            ("exit", skel.progs.lanewire_exit.as_fd()),
+        ];
+        if preemptible {
+            let again = &skel.progs.lanewire_receive_again;
+            programs.push(("receive_again", again.as_fd()));
+        }
+        let programs = programs
+            .into_iter()
+            .map(|(name, program)| Ok((name, program.try_clone_to_owned()?)))
+            .collect::<std::io::Result<_>>()
+            .map_err(|error| failed("keeping a program")(error.into()))?;
+        let mut maps = vec![
+            ("processes", handle(&skel.maps.processes)?),
+            ("open_visits", handle(&skel.maps.open_visits)?),
+            ("pools", handle(&skel.maps.pools)?),
+            ("gathered", handle(&skel.maps.gathered)?),
+            ("suspects", handle(&skel.maps.suspects)?),
+            ("runtimes", handle(&skel.maps.runtimes)?),
+            ("workers_by_key", handle(&skel.maps.workers_by_key)?),
+            ("askers", handle(&skel.maps.askers)?),
+            ("writers", handle(&skel.maps.writers)?),
+        ];
+        if !task_storage {
+            maps.push(("workers", handle(&skel.maps.workers_by_tid)?));
+        }
         Ok(Agent {
             links,
             last,
+            programs,
+            maps,
             records: handle(&skel.maps.records)?,
             counters: handle(&skel.maps.counters)?,
             runtimes: handle(&skel.maps.runtimes)?,
@@ -184,6 +227,21 @@ impl Agent {
         ))
     }
 
+    /// A handle on what the kernel counts of the programs and their maps.
+    ///
+    /// # Errors
+    /// If the process has no file descriptor left.
+    pub fn statistics(&self) -> Result<Statistics, libbpf_rs::Error> {
+        let programs = self.programs.iter();
+        let programs = programs.map(|(name, program)| Ok((*name, program.try_clone()?)));
+        let maps = self.maps.iter();
+        let maps = maps.map(|(name, map)| Ok((*name, MapHandle::try_from(map)?)));
+        Ok(Statistics::new(
+            programs.collect::<std::io::Result<_>>()?,
+            maps.collect::<Result<_, libbpf_rs::Error>>()?,
+        ))
+    }
+
     /// Detaches the programs: no option is written and no record made from here on. What is in
     /// the ring buffer can still be read.
     pub fn detach(&mut self) {
@@ -206,11 +264,20 @@ impl Records<'_> {
     }
 }
 
+/// What the kernel can do, or does.
+#[derive(Clone, Copy)]
+struct Abilities {
+    /// sock_ops programs may use task storage.
+    task_storage: bool,
+    /// Tracepoints' programs may be preempted.
+    preemptible: bool,
+}
+
 fn configure(
     open: &mut OpenLanewireSkel<'_>,
     settings: &Settings,
     policy: &Policy,
-    preemptible: bool,
+    abilities: Abilities,
 ) -> Result<(), libbpf_rs::Error> {
     let constants = open
         .maps
@@ -227,12 +294,15 @@ fn configure(
     constants.default_rules = policy.default_rules;
     constants.port_default_rules = policy.port_default_rules;
     constants.accepting_rules = policy.accepting_rules;
-    constants.task_storage = ProgramType::SockOps.is_helper_supported(TASK_STORAGE_GET)?;
-    constants.preemptible = preemptible;
+    constants.task_storage = abilities.task_storage;
+    constants.preemptible = abilities.preemptible;
     baggage::set_constants!(constants, settings);
-    open.progs.lanewire_receive_again.set_autoload(preemptible);
+    open.progs
+        .lanewire_receive_again
+        .set_autoload(abilities.preemptible);
     open.maps.records.set_max_entries(settings.ring_bytes)?;
     open.maps.processes.set_max_entries(settings.processes)?;
+    open.maps.runtimes.set_max_entries(settings.processes)?;
     let pins = settings.baggage.pins.len().max(1);
     open.maps.baggage_pins.set_max_entries(pins as u32)?;
     Ok(())

@@ -1,10 +1,11 @@
 //! What the programs count.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
-use libbpf_rs::{MapCore, MapFlags, MapHandle, libbpf_sys};
+use libbpf_rs::{MapCore, MapFlags, MapHandle};
 
 use crate::skel::types::counter;
+use crate::statistics::program_info;
 
 /// What a counter counts: the name of its metric, and the value of its one attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -198,11 +199,8 @@ impl Counters {
     /// # Errors
     /// If the kernel refuses to read the map, or to tell of the programs.
     pub fn read(&self) -> Result<Vec<(CounterKind, u64)>, libbpf_rs::Error> {
-        let skipped = self
-            .tracing
-            .iter()
-            .map(skipped_runs)
-            .sum::<Result<u64, _>>();
+        let skipped = self.tracing.iter().map(skipped_runs);
+        let skipped = skipped.sum::<Result<u64, _>>();
         KINDS
             .iter()
             .map(|(which, kind)| Ok((*kind, self.one(*which)?)))
@@ -231,16 +229,7 @@ impl Counters {
 }
 
 fn skipped_runs(program: &OwnedFd) -> Result<u64, libbpf_rs::Error> {
-    let mut info = libbpf_sys::bpf_prog_info::default();
-    let mut length = size_of_val(&info) as u32;
-    // SAFETY: the kernel fills at most length bytes of info, which has that many.
-    let result =
-        unsafe { libbpf_sys::bpf_prog_get_info_by_fd(program.as_raw_fd(), &mut info, &mut length) };
-    if result == 0 {
-        Ok(info.recursion_misses)
-    } else {
-        Err(libbpf_rs::Error::from_raw_os_error(-result))
-    }
+    Ok(program_info(program)?.recursion_misses)
 }
 
 #[cfg(test)]

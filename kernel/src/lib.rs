@@ -13,6 +13,7 @@ pub mod preflight;
 mod record;
 mod runtime;
 mod settings;
+mod statistics;
 #[cfg(feature = "testing")]
 #[doc(hidden)]
 pub mod testing;
@@ -30,6 +31,7 @@ pub use settings::{
     Cidr, IngressRule, MAX_EXECUTABLE_NAME, MAX_HEAD_BYTES, MAX_INGRESS_RULES, MIN_HEAD_BYTES,
     Profile, Program, Settings, SettingsError,
 };
+pub use statistics::{MapFill, ProgramRuns, Statistics};
 pub use uprobe::{Attached, UprobeError};
 
 /// The object, its maps and its types, generated from the object itself.

@@ -12,6 +12,8 @@ use crate::uprobe::{self, Attached, UprobeError};
 /// What a process is made of: where its memory says which unit of work a thread runs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Runtime {
+    /// Nothing but threads: this has been looked at, and rule R16 may go by them.
+    Threads,
     /// Goroutines.
     Go(GoRuntime),
 }
@@ -28,6 +30,9 @@ pub struct GoRuntime {
     pub g_parent_goid: i32,
     pub m_procid: i32,
     pub m_curg: i32,
+    pub g_startpc: i32,
+    pub m_p: i32,
+    pub p_goidcache: i32,
 }
 
 /// Why a process's runtime can't be made known.
@@ -138,10 +143,19 @@ impl Runtimes {
     }
 }
 
+/// How many ids Go's processors may hold between them: each takes them in lots of this size.
+fn behind() -> i32 {
+    const LOT: i32 = 16;
+    let processors = libbpf_rs::num_possible_cpus().ok();
+    let processors = processors.and_then(|n| i32::try_from(n).ok());
+    processors.map_or(i32::MAX, |n| n.saturating_mul(LOT))
+}
+
 fn raw(runtime: &Runtime) -> types::runtime {
     let mut value = types::runtime::default();
     let mut number = |at: types::go_number, number: i32| value.numbers[at.0 as usize] = number;
     match runtime {
+        Runtime::Threads => value.profile = types::profile::PROFILE_THREAD.0 as u8,
         Runtime::Go(go) => {
             number(types::go_number::GO_TLS_G, go.tls_g);
             number(types::go_number::GO_G_M, go.g_m);
@@ -149,6 +163,10 @@ fn raw(runtime: &Runtime) -> types::runtime {
             number(types::go_number::GO_G_PARENT, go.g_parent_goid);
             number(types::go_number::GO_M_PROCID, go.m_procid);
             number(types::go_number::GO_M_CURG, go.m_curg);
+            number(types::go_number::GO_G_START, go.g_startpc);
+            number(types::go_number::GO_M_P, go.m_p);
+            number(types::go_number::GO_P_NEXT, go.p_goidcache);
+            number(types::go_number::GO_BEHIND, behind());
             value.profile = types::profile::PROFILE_GO.0 as u8;
         }
     }

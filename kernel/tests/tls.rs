@@ -69,7 +69,10 @@ impl<'a> Connection<'a> {
 fn behind(skel: &HeadersTestSkel<'_>, handshake: &str, records: &str) -> Vec<u8> {
     let mut connection = Connection::new(skel);
     let said = connection.records(handshake);
-    assert!(said.iter().all(|says| *says == NOTHING), "{handshake}: {said:?}");
+    assert!(
+        said.iter().all(|says| *says == NOTHING),
+        "{handshake}: {said:?}"
+    );
     connection.records(records)
 }
 
@@ -86,7 +89,11 @@ fn handshakes_of_1_2_end_with_the_finished() {
             ">hs:220 <hs:2000 >hs:37 >ccs:1 >hs:96 <ccs:1 <hs:96",
         ];
         for handshake in handshakes {
-            let said = behind(skel, handshake, ">data:19 <data:35 >alert:26 <alert:26 >data:300");
+            let said = behind(
+                skel,
+                handshake,
+                ">data:19 <data:35 >alert:26 <alert:26 >data:300",
+            );
             assert_eq!(said, [DATA, DATA, NOTHING, NOTHING, DATA], "{handshake}");
         }
     });
@@ -109,7 +116,11 @@ fn handshakes_of_1_3_end_with_the_first_encrypted_record() {
             format!(">hs:220 {openssl} >ccs:1 >data:25 >data:53"),
         ];
         for handshake in handshakes {
-            let said = behind(skel, &handshake, ">data:300 >data:19 >data:35 >data:22 >alert:2");
+            let said = behind(
+                skel,
+                &handshake,
+                ">data:300 >data:19 >data:35 >data:22 >alert:2",
+            );
             assert_eq!(said, [DATA, NOTHING, DOUBT, DATA, NOTHING], "{handshake}");
         }
         // In one record: what comes behind it is the request.
@@ -173,11 +184,13 @@ fn early_data_is_a_request_at_once() {
     with_programs(|skel| {
         let mut connection = Connection::new(skel);
         connection.last.early = 1;
-        assert_eq!(connection.records(">hs:600 >ccs:1 >data:300 >data:53"), [
-            NOTHING, NOTHING, DATA, DATA
-        ]);
+        assert_eq!(
+            connection.records(">hs:600 >ccs:1 >data:300 >data:53"),
+            [NOTHING, NOTHING, DATA, DATA]
+        );
         connection.last.early = 0;
-        let rest = "<hs:128 <ccs:1 <data:27 <data:69 <data:400 >data:21 >data:69 <data:250 >data:90";
+        let rest =
+            "<hs:128 <ccs:1 <data:27 <data:69 <data:400 >data:21 >data:69 <data:250 >data:90";
         // A reply before the end of the handshake.
         let replied = connection.records(rest);
         assert_eq!(replied[4], DATA, "{replied:?}");
@@ -241,7 +254,11 @@ fn a_client_hello_is_recognised_and_little_else_is() {
             other[at] = value;
             assert!(!is_hello(&other), "{other:?}");
         }
-        for other in [&b"GET / HTTP/1.1"[..11], b"SSH-2.0-Ope", b"\0\0\0\x08\x04\xd2\x16\x2f"] {
+        for other in [
+            &b"GET / HTTP/1.1"[..11],
+            b"SSH-2.0-Ope",
+            b"\0\0\0\x08\x04\xd2\x16\x2f",
+        ] {
             assert!(!is_hello(other), "{other:?}");
         }
     });

@@ -6,7 +6,7 @@ use opentelemetry::{SpanId, TraceFlags, TraceId};
 
 use crate::map::{MapOptions, NoContext};
 use crate::record::{Exchange, Extend, Head, HeadPart, NoParent, ParentKind, TcpStats};
-use crate::span::{Span, Value};
+use crate::span::{Span, ValueRef};
 
 pub(crate) const MS: u64 = 1_000_000;
 
@@ -43,7 +43,6 @@ pub(crate) fn exchange(id: u64, start: u64, end: u64) -> Exchange {
         reads_requests: true,
         exact_worker: false,
         trusted: true,
-        comm: "shop".into(),
         arrived: 0,
         start: start * MS,
         replied: end * MS,
@@ -55,7 +54,7 @@ pub(crate) fn exchange(id: u64, start: u64, end: u64) -> Exchange {
     }
 }
 
-pub(crate) fn head(id: u64, part: HeadPart, bytes: &[u8]) -> Head {
+pub(crate) fn head(id: u64, part: HeadPart, bytes: &[u8]) -> Head<'_> {
     Head {
         trace_id: trace(id.into()),
         span_id: span(id),
@@ -65,7 +64,7 @@ pub(crate) fn head(id: u64, part: HeadPart, bytes: &[u8]) -> Head {
         time: 0,
         trusted: true,
         offset: 0,
-        bytes: bytes.to_vec(),
+        bytes,
     }
 }
 
@@ -79,8 +78,8 @@ pub(crate) fn extend(id: u64, end: u64) -> Extend {
     }
 }
 
-pub(crate) fn attribute<'a>(span: &'a Span, key: &str) -> Option<&'a Value> {
-    let mut values = span.attributes.iter().filter(|(name, _)| name == key);
+pub(crate) fn attribute<'a>(span: &'a Span, key: &str) -> Option<ValueRef<'a>> {
+    let mut values = span.attributes.iter().filter(|(name, _)| *name == key);
     let value = values.next().map(|(_, value)| value);
     assert!(values.next().is_none(), "{key} is there twice");
     value
@@ -88,14 +87,14 @@ pub(crate) fn attribute<'a>(span: &'a Span, key: &str) -> Option<&'a Value> {
 
 pub(crate) fn text<'a>(span: &'a Span, key: &str) -> Option<&'a str> {
     match attribute(span, key)? {
-        Value::Str(text) => Some(text),
+        ValueRef::Str(text) => Some(text),
         other => panic!("{key} is {other:?}"),
     }
 }
 
 pub(crate) fn number(span: &Span, key: &str) -> Option<i64> {
     match attribute(span, key)? {
-        Value::Int(number) => Some(*number),
+        ValueRef::Int(number) => Some(number),
         other => panic!("{key} is {other:?}"),
     }
 }

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod assemble;
+mod attributes;
 pub mod clock;
 #[cfg(test)]
 mod fixture;
@@ -18,4 +19,6 @@ mod ordered;
 pub mod propagation;
 pub mod protocol;
 pub mod record;
+mod slots;
 pub mod span;
+mod text;

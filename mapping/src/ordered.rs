@@ -1,26 +1,32 @@
 //! A bounded map that knows which of its entries is the oldest.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::Hash;
+use crate::slots::{Minted, Place, Slots};
 
 /// A map of at most `capacity` entries; the one that was inserted or touched longest ago makes
 /// room for a new one.
 #[derive(Debug)]
 pub(crate) struct Ordered<K, V> {
-    entries: HashMap<K, (u64, V)>,
-    /// Stamps and keys in their order. Those whose stamp is no longer the entry's are leftovers.
-    order: VecDeque<(u64, K)>,
-    next_stamp: u64,
+    entries: Slots<K, Entry<V>>,
+    oldest: Option<Place>,
+    newest: Option<Place>,
     capacity: usize,
 }
 
-impl<K: Copy + Eq + Hash, V> Ordered<K, V> {
+/// A value in the row of all of them by age.
+#[derive(Debug)]
+struct Entry<V> {
+    value: V,
+    older: Option<Place>,
+    newer: Option<Place>,
+}
+
+impl<K: Minted, V> Ordered<K, V> {
     /// An empty map. A capacity of 0 is taken as 1.
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
-            entries: HashMap::new(),
-            order: VecDeque::new(),
-            next_stamp: 0,
+            entries: Slots::new(),
+            oldest: None,
+            newest: None,
             capacity: capacity.max(1),
         }
     }
@@ -30,75 +36,109 @@ impl<K: Copy + Eq + Hash, V> Ordered<K, V> {
     }
 
     pub(crate) fn get(&self, key: &K) -> Option<&V> {
-        self.entries.get(key).map(|(_, value)| value)
+        let place = self.entries.find(key)?;
+        self.entries.get(place).map(|entry| &entry.value)
     }
 
     pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        self.entries.get_mut(key).map(|(_, value)| value)
+        let place = self.entries.find(key)?;
+        self.entries.get_mut(place).map(|entry| &mut entry.value)
     }
 
     pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
-        self.entries.remove(key).map(|(_, value)| value)
+        let place = self.entries.find(key)?;
+        self.take(place)
     }
 
     /// Makes the entry the newest. Gives what had to make room for it, if it is a new one.
     pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
-        let evicted = if self.entries.len() >= self.capacity && !self.entries.contains_key(&key) {
-            self.pop_oldest()
-        } else {
-            None
-        };
-        let stamp = self.next_stamp;
-        self.next_stamp += 1;
-        self.entries.insert(key, (stamp, value));
-        self.order.push_back((stamp, key));
-        self.drop_leftovers();
+        if let Some(place) = self.entries.find(&key) {
+            self.take(place);
+        }
+        let evicted = self.make_room();
+        self.append(key, value);
         evicted
     }
 
     /// Makes the entry the newest, if it is there.
     pub(crate) fn touch(&mut self, key: &K) {
-        if let Some((stamp, _)) = self.entries.get_mut(key) {
-            *stamp = self.next_stamp;
-            self.order.push_back((self.next_stamp, *key));
-            self.next_stamp += 1;
-            self.drop_leftovers();
+        if let Some(place) = self.entries.find(key)
+            && self.newest != Some(place)
+        {
+            self.unlink(place);
+            self.link(place);
         }
     }
 
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
-        self.order.clear();
+        self.oldest = None;
+        self.newest = None;
     }
 
-    fn pop_oldest(&mut self) -> Option<V> {
-        while let Some((stamp, key)) = self.order.pop_front() {
-            if self.entries.get(&key).is_some_and(|entry| entry.0 == stamp) {
-                return self.remove(&key);
-            }
+    fn make_room(&mut self) -> Option<V> {
+        if self.entries.len() < self.capacity {
+            return None;
         }
-        None
+        self.take(self.oldest?)
     }
 
-    /// Keeps the order at most twice as long as the map; paid for by as many insertions
-    /// and touches.
-    fn drop_leftovers(&mut self) {
-        if self.order.len() > 2 * self.entries.len() + 16 {
-            let entries = &self.entries;
-            self.order
-                .retain(|(stamp, key)| entries.get(key).is_some_and(|entry| entry.0 == *stamp));
+    fn append(&mut self, key: K, value: V) -> Place {
+        let entry = Entry {
+            value,
+            older: None,
+            newer: None,
+        };
+        let place = self.entries.insert(key, entry);
+        self.link(place);
+        place
+    }
+
+    fn take(&mut self, place: Place) -> Option<V> {
+        self.unlink(place);
+        self.entries.remove(place).map(|entry| entry.value)
+    }
+
+    /// Puts an entry that is in no row at its end.
+    fn link(&mut self, place: Place) {
+        let before = self.newest.replace(place);
+        if let Some(entry) = self.entries.get_mut(place) {
+            (entry.older, entry.newer) = (before, None);
+        }
+        match before.and_then(|before| self.entries.get_mut(before)) {
+            Some(before) => before.newer = Some(place),
+            None => self.oldest = Some(place),
+        }
+    }
+
+    fn unlink(&mut self, place: Place) {
+        let Some(entry) = self.entries.get(place) else {
+            return;
+        };
+        let (older, newer) = (entry.older, entry.newer);
+        match older.and_then(|older| self.entries.get_mut(older)) {
+            Some(entry) => entry.newer = newer,
+            None => self.oldest = newer,
+        }
+        match newer.and_then(|newer| self.entries.get_mut(newer)) {
+            Some(entry) => entry.older = older,
+            None => self.newest = older,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
     fn the_oldest_makes_room() {
         let mut map = Ordered::new(2);
-        assert_eq!(map.insert(1, 'a'), None);
+        assert_eq!(map.insert(1u64, 'a'), None);
         assert_eq!(map.insert(2, 'b'), None);
         assert_eq!(map.insert(1, 'c'), None);
         assert_eq!(map.insert(3, 'd'), Some('b'));
@@ -112,25 +152,42 @@ mod tests {
     #[test]
     fn what_was_touched_is_no_longer_the_oldest() {
         let mut map = Ordered::new(2);
-        map.insert(1, 'a');
+        map.insert(1u64, 'a');
         map.insert(2, 'b');
-        for _ in 0..100 {
-            map.touch(&1);
-            map.touch(&3);
-        }
+        map.touch(&1);
+        map.touch(&3);
         assert_eq!(map.insert(3, 'c'), Some('b'));
         assert_eq!(map.get(&1), Some(&'a'));
-        assert!(map.order.len() < 64);
     }
 
-    #[test]
-    fn entries_that_come_and_go_leave_nothing_behind() {
-        let mut map = Ordered::new(8);
-        for key in 0..10_000 {
-            map.insert(key, ());
-            map.remove(&key);
+    proptest! {
+        #[test]
+        fn entries_go_in_the_order_of_their_last_use(
+            steps in prop::collection::vec((0u64..6, 0..3), 0..200)
+        ) {
+            let mut map = Ordered::new(3);
+            let mut model: VecDeque<(u64, usize)> = VecDeque::new();
+            for (step, (key, what)) in steps.into_iter().enumerate() {
+                let at = model.iter().position(|(other, _)| *other == key);
+                let there = at.and_then(|at| model.remove(at));
+                match what {
+                    0 => {
+                        let full = there.is_none() && model.len() == 3;
+                        let evicted = if full { model.pop_front() } else { None };
+                        model.push_back((key, step));
+                        prop_assert_eq!(map.insert(key, step), evicted.map(|(_, step)| step));
+                    }
+                    1 => {
+                        model.extend(there);
+                        map.touch(&key);
+                    }
+                    _ => prop_assert_eq!(map.remove(&key), there.map(|(_, step)| step)),
+                }
+                prop_assert_eq!(map.len(), model.len());
+                for (key, step) in &model {
+                    prop_assert_eq!(map.get(key), Some(step));
+                }
+            }
         }
-        assert_eq!(map.len(), 0);
-        assert!(map.order.len() < 64);
     }
 }

@@ -7,21 +7,21 @@ use std::net::SocketAddr;
 use opentelemetry::{SpanId, TraceFlags, TraceId};
 
 /// One record from the kernel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Record {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record<'a> {
     /// A visit of a request to a component has been answered (or has failed).
     Point(Exchange),
     /// An invocation between two components has been answered (or has failed).
     Edge(Exchange),
     /// The first bytes of a request or of a reply. Always precedes the point or edge it belongs to,
     /// unless it was lost; a reply's head may come right before it.
-    Head(Head),
+    Head(Head<'a>),
     /// A point or edge that was already reported went on.
     Extend(Extend),
 }
 
 /// A request and its reply, as one of the two ends saw it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exchange {
     /// The trace this exchange belongs to; never all-zero.
     pub trace_id: TraceId,
@@ -56,14 +56,12 @@ pub struct Exchange {
     /// Whether `first_tid` (edge) had ever read a request when it sent this one. Threads that never
     /// do are pool threads: their orphans may be adopted (rule R16).
     pub reads_requests: bool,
-    /// Whether its worker is what the process's runtime runs on its threads: which thread it was
-    /// tells nothing (rule R16).
+    /// Whether its worker is what the process's runtime runs on its threads, or may be, as nobody has
+    /// looked at the process yet: which thread it was tells nothing (rule R16).
     pub exact_worker: bool,
     /// Whether what the request says of itself may be believed: it was sent from this host, or by a
     /// peer within `trust.from`.
     pub trusted: bool,
-    /// The name of the process, as the kernel has it (at most 15 bytes).
-    pub comm: String,
     /// When the first byte arrived at this host, 0 when unknown. Points only.
     pub arrived: u64,
     /// When the request was first read (point) or first sent (edge).
@@ -151,8 +149,8 @@ pub struct TcpStats {
 }
 
 /// The first bytes of a request or of a reply.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Head {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head<'a> {
     /// The trace of the exchange it belongs to.
     pub trace_id: TraceId,
     /// The span id of the exchange it belongs to.
@@ -171,7 +169,7 @@ pub struct Head {
     /// several records, in their order.
     pub offset: usize,
     /// The bytes, at most the configured number of them.
-    pub bytes: Vec<u8>,
+    pub bytes: &'a [u8],
 }
 
 /// Which half of an exchange a head belongs to.

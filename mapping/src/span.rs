@@ -2,6 +2,9 @@
 
 use opentelemetry::{SpanId, TraceId};
 
+pub use crate::attributes::{Attributes, Iter, Texts, Value, ValueRef};
+pub use crate::text::Text;
+
 /// One span.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Span {
@@ -14,17 +17,17 @@ pub struct Span {
     /// OTLP span flags: W3C flags in the low byte, 0x100 "is_remote is known", 0x200 "is remote".
     pub flags: u32,
     /// The `tracestate` header of the request, if one was read.
-    pub trace_state: String,
+    pub trace_state: Text,
     /// `SERVER` for a point, `CLIENT` for an edge.
     pub kind: SpanKind,
     /// A low-cardinality name (`otlp` section 2).
-    pub name: String,
+    pub name: Text,
     /// Nanoseconds since the Unix epoch.
     pub start_unix_nano: u64,
     /// Nanoseconds since the Unix epoch; never before the start.
     pub end_unix_nano: u64,
     /// Attributes; a key appears once.
-    pub attributes: Vec<(Key, Value)>,
+    pub attributes: Attributes,
     /// Links to other contexts.
     pub links: Vec<Link>,
     /// Whether it failed, and how.
@@ -32,11 +35,11 @@ pub struct Span {
     /// The process it was seen in: the exporter finds the resource by it.
     pub pid: u32,
     /// A service that is not the process's: the client outside, who has no process here.
-    pub service: Option<std::borrow::Cow<'static, str>>,
+    pub service: Option<Text>,
 }
 
 /// An attribute's key: nearly always a constant.
-pub type Key = std::borrow::Cow<'static, str>;
+pub type Key = Text;
 
 /// `SERVER` or `CLIENT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,19 +48,6 @@ pub enum SpanKind {
     Server,
     /// An edge.
     Client,
-}
-
-/// An attribute's value.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    /// Text.
-    Str(std::borrow::Cow<'static, str>),
-    /// A whole number.
-    Int(i64),
-    /// True or false.
-    Bool(bool),
-    /// Several texts.
-    StrArray(Vec<String>),
 }
 
 /// A link to another context.
@@ -76,5 +66,40 @@ pub enum Status {
     #[default]
     Unset,
     /// It failed, with this message.
-    Error(String),
+    Error(Text),
+}
+
+/// Where finished spans go, one by one.
+pub trait Spans {
+    /// Takes a span, or copies of it what is needed: what is left is used for the next one.
+    fn span(&mut self, span: &mut Span);
+}
+
+/// Spans are moved here.
+impl Spans for Vec<Span> {
+    fn span(&mut self, span: &mut Span) {
+        self.push(std::mem::replace(span, Span::empty()));
+    }
+}
+
+impl Span {
+    /// A span that says nothing, without an allocation.
+    pub(crate) const fn empty() -> Self {
+        Self {
+            trace_id: TraceId::INVALID,
+            span_id: SpanId::INVALID,
+            parent: None,
+            flags: 0,
+            trace_state: Text::EMPTY,
+            kind: SpanKind::Server,
+            name: Text::EMPTY,
+            start_unix_nano: 0,
+            end_unix_nano: 0,
+            attributes: Attributes::new(),
+            links: Vec::new(),
+            status: Status::Unset,
+            pid: 0,
+            service: None,
+        }
+    }
 }

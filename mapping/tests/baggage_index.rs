@@ -10,7 +10,7 @@ use lanewire_mapping::propagation::{
     Format, IndexedTuples, KnownTuple, LiveCargoRequire, PropagationConfig, PropagationReader, Uid,
 };
 use lanewire_mapping::record::{Exchange, Head, HeadPart, NoParent, ParentKind, Record, TcpStats};
-use lanewire_mapping::span::{Span, Value};
+use lanewire_mapping::span::{Span, Value, ValueRef};
 use opentelemetry::{SpanId, TraceFlags, TraceId};
 
 /// What stands for the lane `gray` alone.
@@ -55,7 +55,7 @@ impl Host {
             time: 0,
             trusted: true,
             offset: 0,
-            bytes: bytes.to_vec(),
+            bytes,
         };
         self.assembler.push(Record::Head(head), &mut self.spans);
     }
@@ -73,8 +73,7 @@ impl Host {
     fn shows(&mut self, id: u64, key: &str) -> Option<Value> {
         self.assembler.flush(&mut self.spans);
         let found = self.spans.iter().find(|s| s.span_id == span(id)).unwrap();
-        let value = found.attributes.iter().find(|(name, _)| name == key);
-        value.map(|(_, value)| value.clone())
+        found.attributes.get(key).map(ValueRef::to_value)
     }
 
     fn lane(&mut self, id: u64) -> Option<Value> {
@@ -117,7 +116,6 @@ fn exchange(id: u64, parent: Option<u64>, baggage_index: u16) -> Exchange {
         reads_requests: true,
         exact_worker: false,
         trusted: true,
-        comm: "shop".into(),
         arrived: 0,
         start: id,
         replied: id + 10,

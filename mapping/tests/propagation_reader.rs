@@ -1,12 +1,15 @@
 //! What the mapping gets to see of a request.
 
-use lanewire_mapping::map::{ContextReader, Origin, RequestContext};
+use std::sync::Arc;
+
+use lanewire_mapping::map::{Baggage, ContextReader, Origin, RequestContext};
 use lanewire_mapping::propagation::{
     AutoDetect, AutoPropagation, Compat, Format, IndexedTuples, KnownTuple, Label,
     LiveCargoRequire, Medium, PropagationConfig, PropagationReader, Uid, UidKey, UidKeyError,
     tuple::{Slots, Tuple},
 };
 use lanewire_mapping::protocol::http1::Headers;
+use lanewire_mapping::span::Text;
 use proptest::prelude::*;
 
 const PARENT: &str = "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -45,7 +48,7 @@ fn read(reader: &PropagationReader, lines: &[&str]) -> RequestContext {
     read_head(reader, &head(lines))
 }
 
-fn trace_state(lines: &[&str]) -> String {
+fn trace_state(lines: &[&str]) -> Text {
     read(&reader(Uid::default()), lines).trace_state
 }
 
@@ -88,8 +91,8 @@ fn what_is_refused_is_counted_by_its_reason() {
 fn lanes_are_read_in_every_format_that_is_allowed() {
     let reader = detecting_all(Format::Live, Compat::W3c, Uid::Off);
     let lines = ["X-Lane-Code: gray", "baggage: x-live-cell=[c1|c2],other=1"];
-    let cell = ("x-live-cell".into(), vec!["c1".into(), "c2".into()]);
-    assert_eq!(read(&reader, &lines).baggage, [lane(), cell]);
+    let cell = entry("x-live-cell", &["c1", "c2"]);
+    assert_eq!(*read(&reader, &lines).baggage, [lane(), cell]);
 }
 
 fn counter(reader: &PropagationReader, name: &str) -> u64 {
@@ -115,9 +118,9 @@ fn accepting(keys: &[&str], prefixes: &[&str]) -> PropagationReader {
 #[test]
 fn of_what_strangers_say_only_accepted_keys_count() {
     let head = head(&["baggage: x-lane-code=gray,x-live-unit=u1,x-live-uid=7"]);
-    let keys = |reader: &PropagationReader, origin| -> Vec<String> {
+    let keys = |reader: &PropagationReader, origin| -> Vec<Text> {
         let context = read_from(reader, &head, origin);
-        context.baggage.into_iter().map(|(key, _)| key).collect()
+        context.baggage.iter().map(|(key, _)| key.clone()).collect()
     };
     let none = reader(Uid::Plain);
     assert!(keys(&none, STRANGER).is_empty());
@@ -165,7 +168,7 @@ fn a_head_teaches_what_its_index_stands_for_if_both_agree() {
     let context = read_from(&reader, &head, with_index(TRUSTED, GRAY));
     assert!(context.explains_index);
     // A user's account is in no tuple, whatever spans may show of it.
-    assert_eq!(reader.resolve(GRAY).as_deref(), Some(&vec![lane()]));
+    assert_eq!(reader.resolve(GRAY).as_deref(), Some(&[lane()][..]));
     assert_eq!(reader.resolve(7), None);
     assert!(reader.tuples().contains(&("learnt", 1)));
 }
@@ -178,7 +181,7 @@ fn strangers_teach_with_accepted_keys_only() {
     assert_eq!(none.resolve(GRAY), None);
     let lanes = accepting(&["x-lane-code"], &[]);
     read_from(&lanes, &head, with_index(STRANGER, GRAY));
-    assert_eq!(lanes.resolve(GRAY).as_deref(), Some(&vec![lane()]));
+    assert_eq!(lanes.resolve(GRAY).as_deref(), Some(&[lane()][..]));
 }
 
 #[test]
@@ -191,7 +194,7 @@ fn a_key_that_is_not_carried_is_in_no_tuple() {
     let reader = PropagationReader::new(&config, Uid::Off).unwrap();
     let head = head(&["baggage: x-lane-code=gray,x-live-unit=u1"]);
     read_from(&reader, &head, with_index(TRUSTED, GRAY));
-    assert_eq!(reader.resolve(GRAY).as_deref(), Some(&vec![lane()]));
+    assert_eq!(reader.resolve(GRAY).as_deref(), Some(&[lane()][..]));
 }
 
 #[test]
@@ -205,18 +208,21 @@ fn a_request_that_is_not_over_is_believed_as_far_as_its_sender_is() {
     };
     let strict = reader(Uid::Plain);
     for index in [0, 7, GRAY] {
-        assert_eq!(glimpse(&strict, false, index), (vec![], false, false));
+        assert_eq!(
+            glimpse(&strict, false, index),
+            (Baggage::default(), false, false)
+        );
     }
-    let all = vec![lane(), uid(&["7"])];
+    let all: Baggage = [lane(), uid(&["7"])].into_iter().collect();
     assert_eq!(glimpse(&strict, true, 0), (all.clone(), false, false));
     assert_eq!(glimpse(&strict, true, GRAY), (all, true, true));
-    assert_eq!(strict.resolve(GRAY).as_deref(), Some(&vec![lane()]));
+    assert_eq!(strict.resolve(GRAY).as_deref(), Some(&[lane()][..]));
     assert!(strict.counters().iter().all(|(_, count)| *count == 0));
 
     let open = accepting(&["x-live-uid"], &[]);
     assert_eq!(
         glimpse(&open, false, GRAY),
-        (vec![uid(&["7"])], false, false)
+        ([uid(&["7"])].into_iter().collect(), false, false)
     );
 }
 
@@ -229,25 +235,31 @@ fn a_configured_tuple_is_known_from_the_start() {
         pin: Some(7),
     };
     let reader = reader(Uid::Off).knowing(IndexedTuples::new(&[pinned]).unwrap());
-    assert_eq!(reader.resolve(7).as_deref(), Some(&vec![lane()]));
+    assert_eq!(reader.resolve(7).as_deref(), Some(&[lane()][..]));
     assert_eq!(reader.resolve(GRAY), None);
     assert!(reader.tuples().contains(&("configured", 1)));
     assert!(reader.collisions().is_empty());
 }
 
 /// What spans show of these two keys.
-fn shown(uid: Uid, value: &str) -> Vec<(String, Vec<String>)> {
+fn shown(uid: Uid, value: &str) -> Vec<Entry> {
     let line = format!("baggage: x-live-uid={value},x-lane-code=gray");
-    read(&reader(uid), &[&line]).baggage
+    read(&reader(uid), &[&line]).baggage.to_vec()
 }
 
-fn lane() -> (String, Vec<String>) {
-    ("x-lane-code".to_owned(), vec!["gray".to_owned()])
+type Entry = (Text, Arc<[Text]>);
+
+fn entry(key: &'static str, values: &[&str]) -> Entry {
+    let values = values.iter().map(|value| Text::copied(value));
+    (key.into(), values.collect())
 }
 
-fn uid(values: &[&str]) -> (String, Vec<String>) {
-    let values = values.iter().map(|value| value.to_string()).collect();
-    ("x-live-uid".to_owned(), values)
+fn lane() -> Entry {
+    entry("x-lane-code", &["gray"])
+}
+
+fn uid(values: &[&str]) -> Entry {
+    entry("x-live-uid", values)
 }
 
 #[test]

@@ -155,6 +155,16 @@ impl Lab {
         agent.map_or_else(String::new, |(_, agent)| agent.log().text())
     }
 
+    /// Waits until the agent of a host has said this.
+    ///
+    /// # Errors
+    /// When it never does.
+    pub fn wait_until_said(&self, host: &str, what: &str) -> Result<()> {
+        wait::until(&format!("{what:?} from the agent on {host}"), || {
+            Ok(self.said(host).contains(what).then_some(()))
+        })
+    }
+
     /// What the agent of a host has counted in the kernel.
     ///
     /// # Errors

@@ -137,7 +137,11 @@ pub fn postgres_with(
         "autovacuum=off",
         "max_connections=200",
         "jit=off",
-        if identity.is_some() { "ssl=on" } else { "ssl=off" },
+        if identity.is_some() {
+            "ssl=on"
+        } else {
+            "ssl=off"
+        },
     ];
     for setting in settings {
         command.args(["-c", setting]);

@@ -21,6 +21,8 @@ struct Case<'a> {
     requests: usize,
     concurrency: usize,
     configuration: &'a str,
+    /// Its runtime is made use of.
+    known: bool,
 }
 
 impl Case<'_> {
@@ -29,7 +31,10 @@ impl Case<'_> {
             return None;
         }
         let more = |host: &str| match host {
-            "middle" => self.configuration.to_owned(),
+            "middle" => format!(
+                "telemetry: {{log: 'info,lanewire::runtimes=debug'}}\n{}",
+                self.configuration
+            ),
             _ => String::new(),
         };
         let lab = Lab::start_with(self.test, HOSTS, more).unwrap()?;
@@ -43,6 +48,12 @@ impl Case<'_> {
         let (address, port) = (down.ip().to_string(), down.port().to_string());
         let arguments = [self.mode, &address, &port];
         let _middle = lab.serve_program("middle", program, &arguments).unwrap();
+        if self.known {
+            lab.wait_until_said("middle", "is made of go").unwrap();
+        }
+        // What goroutines are made for has to be seen for a while.
+        let warm_up = ["load", "w", "100", "1"];
+        lab.run("client", "client.py", "middle", &warm_up).unwrap();
         let (requests, concurrency) = (self.requests.to_string(), self.concurrency.to_string());
         let load = ["load", "n", &requests, &concurrency];
         lab.run("client", "client.py", "middle", &load).unwrap();
@@ -50,7 +61,7 @@ impl Case<'_> {
     }
 }
 
-fn calls<'a>(spans: &'a Spans) -> Vec<&'a Span> {
+fn calls(spans: &Spans) -> Vec<&Span> {
     let calls = spans.on("middle", Kind::Client).into_iter();
     calls
         .filter(|span| path_of(span).starts_with("/n-"))
@@ -58,30 +69,8 @@ fn calls<'a>(spans: &'a Spans) -> Vec<&'a Span> {
 }
 
 /// Every call of every request is the child of its own request, and no span is anybody else's.
-fn all_right(spans: &Spans, requests: usize, calls_each: usize) {
-    let mut found = BTreeMap::new();
-    for call in calls(spans) {
-        *found.entry(call.parent_found_by()).or_insert(0) += 1;
-    }
-    eprintln!("parents of calls: {found:?}");
-    let wrong = spans.wrong();
-    assert!(
-        wrong.is_empty(),
-        "{} wrong, such as {:#?}",
-        wrong.len(),
-        &wrong[..wrong.len().min(2)]
-    );
-    let orphans: Vec<_> = calls(spans)
-        .into_iter()
-        .filter(|call| call.parent.is_none())
-        .collect();
-    assert!(
-        orphans.is_empty(),
-        "{} orphans of {}, such as {:#?}",
-        orphans.len(),
-        calls(spans).len(),
-        &orphans[..orphans.len().min(3)]
-    );
+fn all_right(spans: &Spans, case: &Case<'_>, calls_each: usize) {
+    assert_eq!(orphans_of(spans), 0);
     let mut visits = HashMap::new();
     for visit in spans.on("middle", Kind::Server) {
         let twice = visits.insert(path_of(visit), &visit.span_id);
@@ -93,21 +82,157 @@ fn all_right(spans: &Spans, requests: usize, calls_each: usize) {
         assert_eq!(call.parent.as_ref(), visit, "{call:#?}");
         *each.entry(path_of(call)).or_insert(0) += 1;
     }
-    assert_eq!(each.len(), requests);
+    assert_eq!(each.len(), case.requests);
     assert!(each.values().all(|calls| *calls == calls_each), "{each:?}");
 }
+
+/// No span is anybody else's; and how many of the calls have no parent.
+fn orphans_of(spans: &Spans) -> usize {
+    let mut found = BTreeMap::new();
+    for call in calls(spans) {
+        *found.entry(call.parent_found_by()).or_insert(0) += 1;
+    }
+    eprintln!("parents of calls: {found:?}");
+    let wrong = spans.wrong();
+    let shown = &wrong[..wrong.len().min(2)];
+    assert!(
+        wrong.is_empty(),
+        "{} wrong, such as {shown:#?}",
+        wrong.len()
+    );
+    let calls = calls(spans).into_iter();
+    calls.filter(|call| call.parent.is_none()).count()
+}
+
+const USUAL: Case<'_> = Case {
+    test: "",
+    mode: "calls",
+    build: &[],
+    requests: 1280,
+    concurrency: 64,
+    configuration: "",
+    known: true,
+};
 
 #[test]
 fn sixty_four_requests_at_once_keep_their_calls() {
     let case = Case {
         test: "sixty_four_requests_at_once_keep_their_calls",
-        mode: "calls",
-        build: &[],
-        requests: 1280,
-        concurrency: 64,
-        configuration: "",
+        ..USUAL
     };
     if let Some(spans) = case.spans() {
-        all_right(&spans, case.requests, CALLS);
+        all_right(&spans, &case, CALLS);
+    }
+}
+
+#[test]
+fn a_stripped_program_keeps_its_calls() {
+    let case = Case {
+        test: "a_stripped_program_keeps_its_calls",
+        build: &["-ldflags", "-s -w"],
+        ..USUAL
+    };
+    if let Some(spans) = case.spans() {
+        all_right(&spans, &case, CALLS);
+    }
+}
+
+#[test]
+fn a_program_at_a_random_address_keeps_its_calls() {
+    let case = Case {
+        test: "a_program_at_a_random_address_keeps_its_calls",
+        build: &["-buildmode=pie", "-ldflags", "-s -w"],
+        requests: 320,
+        concurrency: 16,
+        ..USUAL
+    };
+    if let Some(spans) = case.spans() {
+        all_right(&spans, &case, CALLS);
+    }
+}
+
+#[test]
+fn what_a_handler_of_its_own_starts_is_its_requests() {
+    let case = Case {
+        test: "what_a_handler_of_its_own_starts_is_its_requests",
+        mode: "timeout",
+        ..USUAL
+    };
+    if let Some(spans) = case.spans() {
+        let orphans = orphans_of(&spans);
+        assert!(orphans * 20 < calls(&spans).len(), "{orphans} orphans");
+    }
+}
+
+#[test]
+fn without_uprobes_the_clients_own_goroutines_are_nobodys() {
+    let case = Case {
+        test: "without_uprobes_the_clients_own_goroutines_are_nobodys",
+        configuration: "runtimes: {go: {uprobes: false}}\n",
+        ..USUAL
+    };
+    if let Some(spans) = case.spans() {
+        let orphans = orphans_of(&spans);
+        // Four of eight go by http.Client.
+        assert!(orphans >= case.requests * 4, "{orphans} orphans");
+        assert!(orphans < case.requests * 5, "{orphans} orphans");
+    }
+}
+
+#[test]
+fn a_runtime_that_is_not_looked_for_is_threads() {
+    let case = Case {
+        test: "a_runtime_that_is_not_looked_for_is_threads",
+        configuration: "runtimes: {go: {enabled: false}}\n",
+        known: false,
+        requests: 640,
+        ..USUAL
+    };
+    if let Some(spans) = case.spans() {
+        assert!(orphans_of(&spans) * 2 > calls(&spans).len());
+    }
+}
+
+#[test]
+fn goroutines_of_a_pool_are_never_wrong() {
+    let case = Case {
+        test: "goroutines_of_a_pool_are_never_wrong",
+        mode: "pooled",
+        ..USUAL
+    };
+    if let Some(spans) = case.spans() {
+        let orphans = orphans_of(&spans);
+        // Each request's last call is by the goroutine that read it.
+        assert!(orphans <= case.requests * 3, "{orphans} orphans");
+    }
+}
+
+#[test]
+fn what_is_left_behind_is_nobodys_later() {
+    let case = Case {
+        test: "what_is_left_behind_is_nobodys_later",
+        mode: "leaving",
+        requests: 6400,
+        ..USUAL
+    };
+    if let Some(spans) = case.spans() {
+        orphans_of(&spans);
+        let late = spans.on("middle", Kind::Client).into_iter();
+        let late: Vec<_> = late.filter(|s| path_of(s).starts_with("/late")).collect();
+        assert!(late.len() > case.requests / 40, "{}", late.len());
+        let parents = late.iter().filter(|span| span.parent.is_some());
+        assert_eq!(parents.count(), 0);
+    }
+}
+
+#[test]
+fn a_loop_that_reads_for_everybody_hands_nothing_down() {
+    let case = Case {
+        test: "a_loop_that_reads_for_everybody_hands_nothing_down",
+        mode: "loop",
+        ..USUAL
+    };
+    if let Some(spans) = case.spans() {
+        orphans_of(&spans);
     }
 }

@@ -74,12 +74,7 @@ fn lost(test: &str, lab: &Lab) -> Option<[u64; 2]> {
 }
 
 /// Every client asks every server; each request then has two spans, and there are no others.
-fn everybody_asks_everybody(
-    test: &str,
-    languages: &[Language],
-    works: &[Work<'_>],
-    mutual: bool,
-) {
+fn everybody_asks_everybody(test: &str, languages: &[Language], works: &[Work<'_>], mutual: bool) {
     let Some(lab) = Lab::start(test, HOSTS).unwrap() else {
         return;
     };
@@ -92,7 +87,11 @@ fn everybody_asks_everybody(
         for ((listen, _), asked) in servers.iter().zip(&mut asked) {
             for (which, work) in works.iter().enumerate() {
                 let prefix = format!("{number}-{which}");
-                let work = Work { prefix: &prefix, mutual, ..*work };
+                let work = Work {
+                    prefix: &prefix,
+                    mutual,
+                    ..*work
+                };
                 programs
                     .ask(&client, *language, *listen, &certificates, &work)
                     .unwrap();
@@ -312,10 +311,19 @@ fn chains_hold_through_a_server_with_a_thread_for_each_connection() {
     let (client, middle, server) = (host("client"), host("middle"), host("server"));
     let certificates = certificates(&lab, &["server", "middle"]);
     let programs = Programs::new(&server.directory, &[]).unwrap();
-    let mut down = servers(&programs, &server, &[Language::Python], &certificates, false);
+    let mut down = servers(
+        &programs,
+        &server,
+        &[Language::Python],
+        &certificates,
+        false,
+    );
     let listen = middle.endpoint(Family::V4, 7000);
     let mut command = programs.command(&middle, Language::Python);
-    command.arg("middle").arg(listen.ip().to_string()).arg("7000");
+    command
+        .arg("middle")
+        .arg(listen.ip().to_string())
+        .arg("7000");
     command.args(certificates.server()).arg(certificates.ca());
     command.args([down[0].0.ip().to_string(), down[0].0.port().to_string()]);
     let mut between = Process::start("the middle", command).unwrap();
@@ -353,7 +361,10 @@ fn chains_hold_through_a_server_with_a_thread_for_each_connection() {
         truth: Truth::of(down.log()),
     };
     let (visits, calls) = (front.pairs(&spans), back.pairs(&spans));
-    let asked: usize = works.iter().map(|work| work.connections * work.requests).sum();
+    let asked: usize = works
+        .iter()
+        .map(|work| work.connections * work.requests)
+        .sum();
     assert_eq!((visits.len(), calls.len()), (asked, asked));
     for (id, call) in &calls {
         let visit = &visits[id];
@@ -418,7 +429,13 @@ fn what_cannot_be_followed_is_plain_data() {
     let (client, server) = (lab.host("client").clone(), lab.host("server").clone());
     let certificates = certificates(&lab, &["server"]);
     let programs = Programs::new(&server.directory, &[]).unwrap();
-    let mut servers = servers(&programs, &server, &[Language::Python], &certificates, false);
+    let mut servers = servers(
+        &programs,
+        &server,
+        &[Language::Python],
+        &certificates,
+        false,
+    );
     let (listen, mut process) = servers.remove(0);
     let mut ask = client.command(Traced::Yes, need::PYTHON);
     ask.arg("-B").arg(fixture("tls/opaque.py"));

@@ -14,7 +14,7 @@ use lanewire::otlp::settings::Compression;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 use input::SPANS;
-use receiver::{Error, Receiver};
+use receiver::{Count, Error, Receiver};
 use ways::WAYS;
 
 #[global_allocator]
@@ -26,7 +26,7 @@ fn main() -> Result<(), Error> {
     if std::env::args().any(|arg| arg == "receiver") {
         return receiver::run();
     }
-    let mut receiver = Receiver::start()?;
+    let mut receiver = Receiver::start(Count::Bytes)?;
     place::pin(place::SENDER)?;
     for compression in [Compression::None, Compression::Zstd, Compression::Gzip] {
         println!(

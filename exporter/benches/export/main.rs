@@ -1,7 +1,7 @@
 //! How much processor time a span takes from its end to the receiver's answer, by four ways out,
 //! side by side, with each compression.
 //!
-//! `cargo bench -p lanewire --bench export [-- ROUNDS [PART_OF_THE_NAME_OF_A_WAY]]`
+//! `cargo bench -p lanewire --bench export [-- ROUNDS [PART_OF_THE_NAME_OF_A_WAY [COMPRESSION]]]`
 //!
 //! What is inside of the measured part, how allocations are counted (`--bench export_allocations`),
 //! and results with their machine are in `docs/benchmarks.md`.
@@ -17,7 +17,7 @@ use lanewire::otlp::settings::Compression;
 use nix::time::{ClockId, clock_gettime};
 
 use input::SPANS;
-use receiver::{Error, Receiver};
+use receiver::{Count, Error, Receiver};
 use ways::{WAYS, Way};
 
 const ROUNDS: usize = 11;
@@ -36,6 +36,7 @@ fn main() -> Result<(), Error> {
         rounds => measure(
             rounds.map_or(Ok(ROUNDS), str::parse)?,
             args.get(1).map_or("", String::as_str),
+            args.get(2).map_or("", String::as_str),
         ),
     }
 }
@@ -47,15 +48,19 @@ struct Row {
     nanoseconds: Vec<f64>,
 }
 
-fn measure(rounds: usize, only: &str) -> Result<(), Error> {
+fn measure(rounds: usize, only: &str, compression: &str) -> Result<(), Error> {
     println!(
         "the receiver is on core {}, the sender on core {}",
         place::RECEIVER,
         place::SENDER
     );
-    let mut receiver = Receiver::start()?;
+    let mut receiver = Receiver::start(Count::Bytes)?;
     place::pin(place::SENDER)?;
-    for compression in COMPRESSIONS {
+    let wanted = |method: &Compression| {
+        let name = format!("{method:?}").to_lowercase();
+        name.contains(&compression.to_lowercase())
+    };
+    for compression in COMPRESSIONS.into_iter().filter(wanted) {
         let mut ways: Vec<(Row, Box<dyn Way>)> = WAYS
             .iter()
             .filter(|(name, _)| name.contains(only))

@@ -55,10 +55,11 @@ impl Agent {
         let output = Resolved::new(resources, &registry, move |resource, span| {
             if let Some(producer) = &producer {
                 // What is dropped is told at the end.
-                let _ = producer.push(&resource, span.clone());
+                let _ = producer.push(resource, span.clone());
             }
-            let service = service_name(&resource);
+            let service = service_name(resource);
             // Nobody listens any more when the demo was interrupted.
+            let span = span.clone();
             let _ = keep.send(ResolvedSpan { span, service });
         });
         let options = wiring::tracer_options(&config)?;

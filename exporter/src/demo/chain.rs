@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use lanewire_mapping::span::{Span, SpanKind, Status, Value};
+use lanewire_mapping::span::{Span, SpanKind, Status, ValueRef};
 use opentelemetry::{SpanId, TraceId};
 
 use super::ResolvedSpan;
@@ -148,7 +148,7 @@ fn node(span: &ResolvedSpan, children: &HashMap<SpanId, Vec<&ResolvedSpan>>) -> 
             SpanKind::Client if below.is_empty() => format!("-> {}", peer(&span.span)),
             _ => span.service.clone(),
         },
-        operation: span.span.name.clone(),
+        operation: span.span.name.to_string(),
         duration: span
             .span
             .end_unix_nano
@@ -165,8 +165,8 @@ fn peer(span: &Span) -> String {
         return name.to_owned();
     }
     let address = text(span, "server.address").unwrap_or("unknown");
-    match span.attributes.iter().find(|(key, _)| key == "server.port") {
-        Some((_, Value::Int(port))) => format!("{address}:{port}"),
+    match span.attributes.get("server.port") {
+        Some(ValueRef::Int(port)) => format!("{address}:{port}"),
         _ => address.to_owned(),
     }
 }
@@ -180,12 +180,10 @@ fn lane(span: &Span) -> Option<String> {
 }
 
 fn text<'a>(span: &'a Span, key: &str) -> Option<&'a str> {
-    span.attributes
-        .iter()
-        .find_map(|(name, value)| match value {
-            Value::Str(text) if name == key => Some(&**text),
-            _ => None,
-        })
+    match span.attributes.get(key)? {
+        ValueRef::Str(text) => Some(text),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -201,19 +199,19 @@ pub(super) mod tests {
         service: &str,
         found: &'static str,
     ) -> ResolvedSpan {
-        let lane = ("x-lane-code".into(), Value::Str("gray".into()));
-        let found = ("lanewire.parent".into(), Value::Str(found.into()));
+        let attributes = [("x-lane-code", "gray"), ("lanewire.parent", found)];
+        let attributes = attributes.map(|(key, text)| (key, ValueRef::Str(text)));
         let span = Span {
             trace_id: TraceId::from_bytes([trace; 16]),
             span_id: SpanId::from_bytes([id; 8]),
             parent: (parent != 0).then(|| SpanId::from_bytes([parent; 8])),
             flags: 1,
-            trace_state: String::new(),
+            trace_state: "".into(),
             kind,
-            name: "GET".to_owned(),
+            name: "GET".into(),
             start_unix_nano: 1000 * u64::from(trace) + u64::from(id),
             end_unix_nano: 1000 * u64::from(trace) + u64::from(id) + 1_000_000 * u64::from(id),
-            attributes: vec![lane, found],
+            attributes: attributes.into_iter().collect(),
             links: vec![],
             status: Status::Unset,
             pid: 1,
@@ -273,7 +271,12 @@ pub(super) mod tests {
             span.span.trace_id = TraceId::from_bytes([3; 16]);
         }
         spans[16].span.parent = None;
-        spans[16].span.attributes[1].1 = Value::Str("none:unbelieved".into());
+        spans[16].span.attributes.clear();
+        let unbelieved = "none:unbelieved";
+        spans[16]
+            .span
+            .attributes
+            .push("lanewire.parent", unbelieved);
         let report = Report::new(&spans);
         assert_eq!((report.chains.len(), report.complete()), (2, 1));
         assert_eq!(
@@ -298,14 +301,8 @@ pub(super) mod tests {
     fn a_call_whose_other_end_was_not_seen_names_its_peer() {
         let mut spans = whole(1);
         spans.remove(9);
-        spans[8]
-            .span
-            .attributes
-            .push(("server.address".into(), Value::Str("127.0.0.1".into())));
-        spans[8]
-            .span
-            .attributes
-            .push(("server.port".into(), Value::Int(5432)));
+        spans[8].span.attributes.push("server.address", "127.0.0.1");
+        spans[8].span.attributes.push("server.port", 5432);
         let report = Report::new(&spans);
         assert!(!report.chains[0].complete);
         let stock = &report.chains[0].root.children[0].children[0].children[1];

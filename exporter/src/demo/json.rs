@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use lanewire_mapping::span::{Span, SpanKind, Status, Value};
+use lanewire_mapping::span::{Span, SpanKind, Status, ValueRef};
 use serde_json::{Value as Json, json};
 
 use super::ResolvedSpan;
@@ -54,7 +54,7 @@ fn span(span: &Span) -> Json {
         .collect();
     let status = match &span.status {
         Status::Unset => json!({}),
-        Status::Error(message) => json!({"code": 2, "message": message}),
+        Status::Error(message) => json!({"code": 2, "message": message.as_str()}),
     };
     json!({
         "traceId": span.trace_id.to_string(),
@@ -62,9 +62,9 @@ fn span(span: &Span) -> Json {
         // A root has an empty parent, not zeros.
         "parentSpanId": span.parent.map(|id| id.to_string()).unwrap_or_default(),
         "flags": span.flags,
-        "traceState": span.trace_state,
+        "traceState": span.trace_state.as_str(),
         "kind": match span.kind { SpanKind::Server => 2, SpanKind::Client => 3 },
-        "name": span.name,
+        "name": span.name.as_str(),
         "startTimeUnixNano": span.start_unix_nano.to_string(),
         "endTimeUnixNano": span.end_unix_nano.to_string(),
         "attributes": attributes,
@@ -73,12 +73,12 @@ fn span(span: &Span) -> Json {
     })
 }
 
-fn value(value: &Value) -> Json {
+fn value(value: ValueRef<'_>) -> Json {
     match value {
-        Value::Str(text) => json!({"stringValue": text}),
-        Value::Int(number) => json!({"intValue": number.to_string()}),
-        Value::Bool(truth) => json!({"boolValue": truth}),
-        Value::StrArray(texts) => {
+        ValueRef::Str(text) => json!({"stringValue": text}),
+        ValueRef::Int(number) => json!({"intValue": number.to_string()}),
+        ValueRef::Bool(truth) => json!({"boolValue": truth}),
+        ValueRef::StrArray(texts) => {
             let values: Vec<Json> = texts
                 .iter()
                 .map(|text| json!({"stringValue": text}))
@@ -115,11 +115,10 @@ mod tests {
 
     #[test]
     fn values_keep_their_types() {
-        assert_eq!(value(&Value::Int(5)), json!({"intValue": "5"}));
-        assert_eq!(value(&Value::Bool(true)), json!({"boolValue": true}));
-        let list = Value::StrArray(vec!["a".into()]);
+        assert_eq!(value(ValueRef::Int(5)), json!({"intValue": "5"}));
+        assert_eq!(value(ValueRef::Bool(true)), json!({"boolValue": true}));
         assert_eq!(
-            value(&list),
+            value((&["a".into()][..]).into()),
             json!({"arrayValue": {"values": [{"stringValue": "a"}]}})
         );
     }

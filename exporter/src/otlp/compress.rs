@@ -3,9 +3,12 @@
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 
-use bytes::Bytes;
 use flate2::write::GzEncoder;
+use zstd::stream::raw::{Encoder, Operation};
+use zstd::stream::zio::Writer;
 
+use super::Request;
+use super::chunks::Chunks;
 use super::settings::Compression;
 
 /// Better levels cost several times the processor time for a few per cent. Level 1 of zstd is
@@ -18,7 +21,7 @@ const ZSTD_LEVEL: i32 = 1;
 pub(crate) struct Compressor {
     method: Compression,
     /// Setting one up costs as much as a small request.
-    idle: Mutex<Vec<zstd::bulk::Compressor<'static>>>,
+    idle: Mutex<Vec<Encoder<'static>>>,
 }
 
 impl Compressor {
@@ -40,24 +43,33 @@ impl Compressor {
 
     /// # Errors
     /// Only for lack of memory.
-    pub(crate) fn compress(&self, request: Bytes) -> io::Result<Bytes> {
-        match self.method {
-            Compression::None => Ok(request),
-            Compression::Gzip => gzip(&request),
-            Compression::Zstd => self.zstd(&request),
-        }
+    pub(crate) fn compress(&self, request: &Request) -> io::Result<Request> {
+        let compressed = match self.method {
+            Compression::None => return Ok(request.clone()),
+            Compression::Gzip => gzip(request),
+            Compression::Zstd => self.zstd(request),
+        };
+        compressed.map(|chunks| chunks.into_pieces().collect())
     }
 
-    fn zstd(&self, request: &[u8]) -> io::Result<Bytes> {
+    fn zstd(&self, request: &Request) -> io::Result<Chunks> {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let popped = idle().pop();
         let mut context = match popped {
             Some(context) => context,
-            None => zstd::bulk::Compressor::new(ZSTD_LEVEL)?,
+            None => Encoder::new(ZSTD_LEVEL)?,
         };
-        let compressed = context.compress(request)?;
+        // The frame says how long its content is.
+        context.set_pledged_src_size(Some(request.len() as u64))?;
+        let mut writer = Writer::new(Chunks::default(), context);
+        for piece in request.pieces() {
+            writer.write_all(piece)?;
+        }
+        writer.finish()?;
+        let (compressed, mut context) = writer.into_inner();
+        context.reinit()?;
         idle().push(context);
-        Ok(compressed.into())
+        Ok(compressed)
     }
 }
 
@@ -67,9 +79,10 @@ impl std::fmt::Debug for Compressor {
     }
 }
 
-fn gzip(request: &[u8]) -> io::Result<Bytes> {
-    let out = Vec::with_capacity(request.len() / 4);
-    let mut encoder = GzEncoder::new(out, GZIP_LEVEL);
-    encoder.write_all(request)?;
-    Ok(encoder.finish()?.into())
+fn gzip(request: &Request) -> io::Result<Chunks> {
+    let mut encoder = GzEncoder::new(Chunks::default(), GZIP_LEVEL);
+    for piece in request.pieces() {
+        encoder.write_all(piece)?;
+    }
+    encoder.finish()
 }

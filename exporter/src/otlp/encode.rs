@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use lanewire_mapping::span::{Link, Span, SpanKind, Status};
 
-use super::Resource;
-use super::attributes::{attributes_len, put_attributes};
+use bytes::Bytes;
+
+use super::chunks::Chunks;
 use super::wire::{PutField, field_len, fixed32_len, fixed64_len, varint_field_len};
+use super::{Request, Resource};
 use crate::pipeline::Gather;
 
 /// The instrumentation scope of every span.
@@ -35,7 +37,6 @@ mod span_field {
     pub const KIND: u32 = 6;
     pub const START: u32 = 7;
     pub const END: u32 = 8;
-    pub const ATTRIBUTES: u32 = 9;
     pub const LINKS: u32 = 13;
     pub const STATUS: u32 = 15;
     pub const FLAGS: u32 = 16;
@@ -69,14 +70,9 @@ pub struct EncodedSpans {
 struct EncodedGroup {
     resource: Arc<Resource>,
     /// The `spans` fields of its `ScopeSpans`, each with tag and length.
-    spans: Vec<u8>,
+    spans: Chunks,
 }
 
-/// Room for a few dozen spans: what a service has in a batch of many.
-const GROUP_BYTES: usize = 16 << 10;
-/// What a group grows by when it is full: one that has more than a few dozen spans has many, and
-/// growing moves them.
-const GROWTH_BYTES: usize = 112 << 10;
 /// Less room than this is soon full: most spans are shorter.
 const SPAN_BYTES: usize = 1 << 10;
 /// Groups that are looked through for a resource before it is hashed.
@@ -84,20 +80,21 @@ const NEAR_GROUPS: usize = 16;
 
 impl EncodedSpans {
     /// The bytes of one `ExportTraceServiceRequest`, with one `ResourceSpans` for each resource.
-    pub fn request(&self) -> Vec<u8> {
-        let lengths: Vec<Lengths> = self.groups.iter().map(Lengths::of).collect();
-        let field = |lengths: &Lengths| field_len(REQUEST_RESOURCE_SPANS, lengths.resource_spans);
-        let mut out = Vec::with_capacity(lengths.iter().map(field).sum());
-        for (group, lengths) in self.groups.iter().zip(lengths) {
-            out.open(REQUEST_RESOURCE_SPANS, lengths.resource_spans);
-            out.extend_from_slice(group.resource.encoded());
-            out.open(RESOURCE_SPANS_SCOPE_SPANS, lengths.scope_spans);
-            out.open(SCOPE_SPANS_SCOPE, SCOPE_BYTES);
-            out.bytes_field(SCOPE_FIELD_NAME, SCOPE_NAME.as_bytes());
-            out.bytes_field(SCOPE_FIELD_VERSION, SCOPE_VERSION.as_bytes());
-            out.extend_from_slice(&group.spans);
+    pub fn request(self) -> Request {
+        // What comes before the spans of each group.
+        let mut heads = Vec::with_capacity(self.groups.iter().map(EncodedGroup::head_room).sum());
+        let mut ends = Vec::with_capacity(self.groups.len());
+        for group in &self.groups {
+            group.put_head(&mut heads);
+            ends.push(heads.len());
         }
-        out
+        let (heads, mut begin) = (Bytes::from(heads), 0);
+        let groups = self.groups.into_iter().zip(ends);
+        let pieces = groups.flat_map(|(group, end)| {
+            let head = heads.slice(std::mem::replace(&mut begin, end)..end);
+            std::iter::once(head).chain(group.spans.into_pieces())
+        });
+        pieces.collect()
     }
 
     fn group(&mut self, resource: &Arc<Resource>) -> &mut EncodedGroup {
@@ -113,7 +110,7 @@ impl EncodedSpans {
             if self.last == next {
                 self.groups.push(EncodedGroup {
                     resource: Arc::clone(resource),
-                    spans: Vec::with_capacity(GROUP_BYTES),
+                    spans: Chunks::default(),
                 });
             }
         }
@@ -121,15 +118,32 @@ impl EncodedSpans {
     }
 }
 
+impl EncodedGroup {
+    /// A little more than what its head takes.
+    fn head_room(&self) -> usize {
+        const TAGS_AND_LENGTHS: usize = 24;
+        self.resource.encoded().len() + SCOPE_BYTES + TAGS_AND_LENGTHS
+    }
+
+    fn put_head(&self, out: &mut Vec<u8>) {
+        let scope_spans = field_len(SCOPE_SPANS_SCOPE, SCOPE_BYTES) + self.spans.len();
+        let resource = self.resource.encoded();
+        let resource_spans = resource.len() + field_len(RESOURCE_SPANS_SCOPE_SPANS, scope_spans);
+        out.open(REQUEST_RESOURCE_SPANS, resource_spans);
+        out.extend_from_slice(resource);
+        out.open(RESOURCE_SPANS_SCOPE_SPANS, scope_spans);
+        out.open(SCOPE_SPANS_SCOPE, SCOPE_BYTES);
+        out.bytes_field(SCOPE_FIELD_NAME, SCOPE_NAME.as_bytes());
+        out.bytes_field(SCOPE_FIELD_VERSION, SCOPE_VERSION.as_bytes());
+    }
+}
+
 impl Gather for EncodedSpans {
-    fn add(&mut self, resource: &Arc<Resource>, span: Span) {
-        let out = &mut self.group(resource).spans;
+    fn add(&mut self, resource: &Arc<Resource>, span: &Span) {
+        let out = self.group(resource).spans.with_room(SPAN_BYTES);
         let before = out.len();
-        if out.capacity() - before < SPAN_BYTES {
-            out.reserve(GROWTH_BYTES);
-        }
         let opened = out.open_unknown(SCOPE_SPANS_SPANS);
-        put_span(out, &span);
+        put_span(out, span);
         out.close(opened);
         let written = out.len() - before;
         self.bytes += written;
@@ -145,23 +159,6 @@ impl Gather for EncodedSpans {
     }
 }
 
-/// What the lengths in front of a group say.
-struct Lengths {
-    scope_spans: usize,
-    resource_spans: usize,
-}
-
-impl Lengths {
-    fn of(group: &EncodedGroup) -> Self {
-        let scope_spans = field_len(SCOPE_SPANS_SCOPE, SCOPE_BYTES) + group.spans.len();
-        let resource = group.resource.encoded().len();
-        Self {
-            scope_spans,
-            resource_spans: resource + field_len(RESOURCE_SPANS_SCOPE_SPANS, scope_spans),
-        }
-    }
-}
-
 /// Bytes of an encoded span, without the tag and length in front of it.
 pub fn span_len(span: &Span) -> usize {
     use span_field::*;
@@ -171,7 +168,7 @@ pub fn span_len(span: &Span) -> usize {
         + varint_field_len(KIND, kind(span.kind))
         + fixed64_len(START)
         + fixed64_len(END)
-        + attributes_len(ATTRIBUTES, &span.attributes)
+        + span.attributes.as_otlp().len()
         + span.links.len() * field_len(LINKS, LINK_BYTES)
         + fixed32_len(FLAGS);
     if !span.trace_state.is_empty() {
@@ -201,7 +198,7 @@ fn put_span(out: &mut Vec<u8>, span: &Span) {
     out.varint_field(KIND, kind(span.kind));
     out.fixed64_field(START, span.start_unix_nano);
     out.fixed64_field(END, span.end_unix_nano);
-    put_attributes(out, ATTRIBUTES, &span.attributes);
+    out.extend_from_slice(span.attributes.as_otlp());
     for link in &span.links {
         put_link(out, link);
     }

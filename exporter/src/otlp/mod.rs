@@ -1,7 +1,7 @@
 //! Spans to OTLP: encoding, transport, retry.
 
 mod advice;
-mod attributes;
+mod chunks;
 pub(crate) mod compress;
 mod connection;
 pub mod encode;
@@ -9,6 +9,7 @@ mod endpoint;
 mod environment;
 mod outage;
 mod replay;
+mod request;
 mod resource;
 mod rest;
 mod retry;
@@ -21,6 +22,7 @@ mod transport;
 mod wire;
 
 pub use endpoint::Endpoint;
+pub use request::Request;
 pub use resource::Resource;
 pub use settings::{OtlpOptions, OtlpSettings, SettingsError};
 pub use sink::{OtlpSink, SinkError};

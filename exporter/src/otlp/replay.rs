@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::task::JoinSet;
 
+use super::Request;
 use super::retry::Backoff;
 use super::sender::{Attempt, Sender};
 use super::settings::RetrySettings;
@@ -28,7 +28,7 @@ pub(super) struct Replay {
 /// A request that is out of the spool.
 #[derive(Debug)]
 struct Sent {
-    request: Bytes,
+    request: Request,
     spans: u64,
     outcome: Option<Outcome>,
 }
@@ -71,9 +71,9 @@ impl Replay {
         };
         let sent = entries.into_iter().map(|entry| {
             let spans = u64::from(entry.spans);
-            let (request, outcome) = match self.sender.prepare(entry.request, spans) {
+            let (request, outcome) = match self.sender.prepare(entry.request.into(), spans) {
                 Ok(request) => (request, None),
-                Err(outcome) => (Bytes::new(), Some(outcome)),
+                Err(outcome) => (Request::default(), Some(outcome)),
             };
             Sent {
                 request,

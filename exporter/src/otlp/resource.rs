@@ -2,9 +2,8 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use lanewire_mapping::span::{Key, Value};
+use lanewire_mapping::span::{Attributes, Key, Value, ValueRef};
 
-use super::attributes::{attributes_len, put_attributes};
 use super::wire::{PutField, field_len};
 
 const RESOURCE_SPANS_RESOURCE: u32 = 1;
@@ -26,10 +25,17 @@ impl Resource {
     /// A resource with these attributes; a key should appear once, and back ends expect
     /// `service.name`.
     pub fn new(attributes: Vec<(Key, Value)>) -> Self {
-        let len = attributes_len(RESOURCE_ATTRIBUTES, &attributes);
+        let pairs: Attributes = attributes
+            .iter()
+            .map(|(k, v)| (k, ValueRef::from(v)))
+            .collect();
+        let length = |pair: &[u8]| field_len(RESOURCE_ATTRIBUTES, pair.len());
+        let len = pairs.key_values().map(length).sum();
         let mut out = Vec::with_capacity(field_len(RESOURCE_SPANS_RESOURCE, len));
         out.open(RESOURCE_SPANS_RESOURCE, len);
-        put_attributes(&mut out, RESOURCE_ATTRIBUTES, &attributes);
+        for pair in pairs.key_values() {
+            out.bytes_field(RESOURCE_ATTRIBUTES, pair);
+        }
         let mut hasher = DefaultHasher::new();
         out.hash(&mut hasher);
         Self {

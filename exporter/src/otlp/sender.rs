@@ -2,13 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
+use super::Request;
 use super::outage::Outage;
 use super::retry::{Failure, Verdict};
 use super::transport::{Client, Transport};
 use crate::pipeline::{DropReason, Outcome};
-use crate::telemetry::{Counter, Registry};
+use crate::telemetry::{Counter, Histogram, Registry};
 
 /// What became of an attempt.
 #[derive(Debug)]
@@ -27,13 +26,21 @@ pub(super) struct Sender {
     requests: Counter,
     pub(super) retries: Counter,
     bytes: Counter,
-    attempts: Counter,
-    duration: Counter,
+    taken: Histogram,
+    again: Histogram,
+    refused: Histogram,
 }
 
 impl Sender {
     pub(super) fn new(transport: Transport, endpoint: String, registry: &Registry) -> Self {
         let counter = |name, unit, description| registry.counter(name, unit, description, &[]);
+        let duration = |outcome| {
+            registry.histogram(
+                "lanewire.exporter.request.duration",
+                "How long attempts to send an export request took, by what became of them.",
+                &[("outcome", outcome)],
+            )
+        };
         Self {
             transport,
             outage: Outage::new(endpoint),
@@ -52,16 +59,9 @@ impl Sender {
                 "By",
                 "Bytes of export requests that were taken by the endpoint, after compression.",
             ),
-            attempts: counter(
-                "lanewire.exporter.attempts",
-                "{request}",
-                "Attempts to send an export request that have ended, however they did.",
-            ),
-            duration: counter(
-                "lanewire.exporter.attempts.duration",
-                "us",
-                "Time that these attempts took, in all.",
-            ),
+            taken: duration("taken"),
+            again: duration("again"),
+            refused: duration("refused"),
         }
     }
 
@@ -70,7 +70,7 @@ impl Sender {
     }
 
     /// Does once what would otherwise be done for each attempt; or else the spans are dropped.
-    pub(super) fn prepare(&self, encoded: Bytes, spans: u64) -> Result<Bytes, Outcome> {
+    pub(super) fn prepare(&self, encoded: Request, spans: u64) -> Result<Request, Outcome> {
         self.transport.prepare(encoded).map_err(|error| {
             tracing::error!(spans, "spans dropped, cannot compress a request: {error}");
             Outcome::dropped(spans, DropReason::Refused("compression".into()))
@@ -78,15 +78,14 @@ impl Sender {
     }
 
     /// One attempt with a request that is prepared.
-    pub(super) async fn attempt(&self, request: Bytes, spans: u64) -> Attempt {
+    pub(super) async fn attempt(&self, request: Request, spans: u64) -> Attempt {
         let length = request.len() as u64;
         let begin = Instant::now();
         let result = self.transport.send(request).await;
-        let took = begin.elapsed().as_micros();
-        self.duration.add(took.try_into().unwrap_or(u64::MAX));
-        self.attempts.add(1);
+        let took = begin.elapsed();
         match result {
             Ok(accepted) => {
+                self.taken.record(took);
                 self.requests.add(1);
                 self.bytes.add(length);
                 let rejected = accepted.rejected.min(spans);
@@ -99,10 +98,12 @@ impl Sender {
             }
             Err(failure) => match failure.verdict {
                 Verdict::Retry(asked) => {
+                    self.again.record(took);
                     self.outage.failed(&failure);
                     Attempt::Again(failure, asked)
                 }
                 Verdict::Drop => {
+                    self.refused.record(took);
                     let reason = DropReason::Refused(failure.reason.clone());
                     Attempt::Done(self.give_up(reason, &failure, spans))
                 }

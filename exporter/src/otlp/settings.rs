@@ -239,7 +239,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A request may take as long as it likes.
 pub const NO_LIMIT: Duration = Duration::MAX;
 /// One round trip must not bound the throughput, and a receiver should not see a crowd.
-pub const DEFAULT_IN_FLIGHT: usize = 4;
+pub const DEFAULT_IN_FLIGHT: usize = 8;
 
 impl OtlpSettings {
     /// Brings the configuration file and this process's environment together.

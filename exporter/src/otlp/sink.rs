@@ -4,9 +4,9 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use bytes::Bytes;
 use tokio::task::JoinHandle;
 
+use super::Request;
 use super::encode::EncodedSpans;
 use super::replay::Replay;
 use super::retry::Backoff;
@@ -82,7 +82,7 @@ impl OtlpSink {
         self.sender.client()
     }
 
-    async fn deliver(&self, encoded: Bytes, spans: u64) -> Outcome {
+    async fn deliver(&self, encoded: Request, spans: u64) -> Outcome {
         // It is kept without compression, since that may be another one at the next start.
         let kept = self.spooling.as_ref().map(|_| encoded.clone());
         let active = self.spooling.as_ref().is_some_and(|s| s.is_active());
@@ -128,7 +128,7 @@ impl OtlpSink {
     }
 
     /// Leaves a request to the spool, if there is one and it takes it.
-    async fn keep(&self, encoded: Option<&Bytes>, spans: u64) -> Option<Outcome> {
+    async fn keep(&self, encoded: Option<&Request>, spans: u64) -> Option<Outcome> {
         let spooling = self.spooling.as_ref()?;
         spooling.keep(encoded?, spans, &self.sender.outage).await
     }
@@ -152,10 +152,7 @@ impl Sink for OtlpSink {
 
     async fn export(&self, batch: EncodedSpans) -> Outcome {
         let spans = batch.spans();
-        let encoded = batch.request().into();
-        // From here on only the request is kept.
-        drop(batch);
-        self.deliver(encoded, spans).await
+        self.deliver(batch.request(), spans).await
     }
 
     fn max_in_flight(&self) -> usize {

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::{Mutex, watch};
 
+use super::Request;
 use super::outage::Outage;
 use super::rest::Rest;
 use super::spool::{Entry, Spool, SpoolError, SpoolSettings};
@@ -100,11 +100,11 @@ impl Spooling {
     /// Puts a request last. `None` if the disk fails: it should be kept in memory then.
     pub(super) async fn keep(
         self: &Arc<Self>,
-        request: &Bytes,
+        request: &Request,
         spans: u64,
         outage: &Outage,
     ) -> Option<Outcome> {
-        let (this, request) = (Arc::clone(self), request.clone());
+        let (this, request) = (Arc::clone(self), request.to_bytes());
         let pushed = self
             .on_disk(move |spool| {
                 let before = spool.spans();

@@ -12,7 +12,7 @@ use crate::otlp::encode::span_len;
 /// What spans are gathered in for a sink: its own form, made as they come.
 pub trait Gather: Debug + Default + Send + 'static {
     /// Adds a span of this resource.
-    fn add(&mut self, resource: &Arc<Resource>, span: Span);
+    fn add(&mut self, resource: &Arc<Resource>, span: &Span);
 
     /// How many spans there are.
     fn spans(&self) -> u64;
@@ -47,19 +47,19 @@ impl SpanGroups {
 }
 
 impl Gather for SpanGroups {
-    fn add(&mut self, resource: &Arc<Resource>, span: Span) {
+    fn add(&mut self, resource: &Arc<Resource>, span: &Span) {
         self.spans += 1;
         // What it would be on the wire: in memory it is a few times that.
-        self.bytes += span_len(&span);
+        self.bytes += span_len(span);
         let next = self.groups.len();
         let at = *self.index.entry(Arc::clone(resource)).or_insert(next);
         if at == next {
             self.groups.push(Group {
                 resource: Arc::clone(resource),
-                spans: vec![span],
+                spans: vec![span.clone()],
             });
         } else {
-            self.groups[at].spans.push(span);
+            self.groups[at].spans.push(span.clone());
         }
     }
 

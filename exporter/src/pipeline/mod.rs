@@ -6,6 +6,7 @@ mod sink;
 mod totals;
 mod worker;
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,8 +58,8 @@ impl<B: Gather> Producer<B> {
     /// Queues a span. Never waits: when the queue is full, the span or older ones are dropped, as
     /// the settings say, and when it is closed, the span. What is dropped is counted, and if it is
     /// this span, `false` comes back.
-    pub fn push(&self, resource: &Arc<Resource>, span: Span) -> bool {
-        match self.queue.push(resource, span) {
+    pub fn push(&self, resource: &Arc<Resource>, span: impl Borrow<Span>) -> bool {
+        match self.queue.push(resource, span.borrow()) {
             Push::Queued => return true,
             Push::Replaced(spans) => {
                 self.full.add(spans);

@@ -115,7 +115,7 @@ impl<B: Gather> Queue<B> {
         }
     }
 
-    pub(super) fn push(&self, resource: &Arc<Resource>, span: Span) -> Push {
+    pub(super) fn push(&self, resource: &Arc<Resource>, span: &Span) -> Push {
         let mut state = self.state();
         if state.closed {
             return Push::Closed;

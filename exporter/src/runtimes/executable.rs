@@ -8,7 +8,9 @@ use std::path::Path;
 
 use lru::LruCache;
 use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
-use object::{CompressionFormat, LittleEndian, Object, ObjectSection, ReadCache, elf};
+use object::{
+    CompressionFormat, LittleEndian, Object, ObjectSection, ReadCache, RelocationTarget, elf,
+};
 
 /// What is remembered of so many files.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
@@ -107,6 +109,29 @@ impl<'a> Elf<'a> {
             let inside = into < header.p_filesz(LittleEndian);
             inside.then(|| header.p_offset(LittleEndian) + into)
         })
+    }
+
+    /// Bytes at an address, as they are in the file; `None` unless all of them are there.
+    pub fn bytes(&self, address: u64, length: u64) -> Option<&'a [u8]> {
+        let headers = self.file.elf_program_headers().iter();
+        let mut loaded = headers.filter(|h| h.p_type(LittleEndian) == elf::PT_LOAD);
+        loaded.find_map(|header| {
+            let data = header.data_range(LittleEndian, self.file.data(), address, length);
+            data.ok().flatten()
+        })
+    }
+
+    /// The number at an address once the file is loaded, as if that were at address 0: where the
+    /// loader has to write an address, the file itself need not have it.
+    pub fn word(&self, address: u64) -> Option<u64> {
+        let mut relocations = self.file.dynamic_relocations().into_iter().flatten();
+        let relocation = relocations.find(|(at, _)| *at == address);
+        if let Some((_, relocation)) = relocation {
+            let relative = relocation.target() == RelocationTarget::Absolute;
+            return relative.then_some(relocation.addend().cast_unsigned());
+        }
+        let bytes = self.bytes(address, 8)?.first_chunk()?;
+        Some(u64::from_le_bytes(*bytes))
     }
 
     /// Size in memory and alignment of the thread-local variables.

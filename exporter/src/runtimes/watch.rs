@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use lanewire_kernel::{Attached, Runtimes};
+use lanewire_kernel::{Attached, Runtime, Runtimes};
 use lru::LruCache;
 
 use super::cgroup;
@@ -192,7 +192,7 @@ impl Work {
                 return;
             }
             self.known.remove(&pid);
-            if pid == std::process::id() || self.leaves_alone(&process) {
+            if pid == std::process::id() {
                 return;
             }
             self.look(&process);
@@ -210,7 +210,11 @@ impl Work {
     }
 
     fn look(&mut self, process: &Process) {
-        for at in 0..self.kinds.len() {
+        let kinds = match self.leaves_alone(process) {
+            true => 0,
+            false => self.kinds.len(),
+        };
+        for at in 0..kinds {
             let (kind, switches) = &mut self.kinds[at];
             let (name, switches) = (kind.name(), *switches);
             match kind.look(process) {
@@ -220,6 +224,11 @@ impl Work {
             }
             return;
         }
+        let error = self
+            .runtimes
+            .set(process.pid, &Runtime::Threads, false)
+            .err();
+        self.check(process, error);
     }
 
     fn tell(&mut self, process: &Process, name: Name, switches: Switches, plan: Plan) {

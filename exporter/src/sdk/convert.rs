@@ -4,9 +4,9 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
-use lanewire_mapping::span::{Key, Link, Span, SpanKind, Status, Value};
+use lanewire_mapping::span::{Link, Span, SpanKind, Status, ValueRef};
 use opentelemetry::trace::{self, SpanContext, TraceFlags, TraceState};
-use opentelemetry::{Array, InstrumentationScope, KeyValue, SpanId, StringValue};
+use opentelemetry::{Array, InstrumentationScope, KeyValue, SpanId};
 use opentelemetry_sdk::trace::{SpanData, SpanLinks};
 
 use crate::otlp::Resource;
@@ -21,7 +21,7 @@ static SCOPE: LazyLock<InstrumentationScope> = LazyLock::new(|| {
         .build()
 });
 
-/// A span as the SDK has it. Texts are moved, not copied.
+/// A span as the SDK has it.
 ///
 /// A root's parent is [`SpanId::INVALID`], which exporters leave out. The SDK has no place for the
 /// flag "is_remote is known": it is implied. It knows of every link whether its context is remote,
@@ -46,7 +46,7 @@ pub fn span_data(span: Span) -> SpanData {
         name: span.name.into(),
         start_time: time(span.start_unix_nano),
         end_time: time(span.end_unix_nano),
-        attributes: span.attributes.into_iter().map(pair).collect(),
+        attributes: span.attributes.iter().map(pair).collect(),
         dropped_attributes_count: 0,
         events: Default::default(),
         links: links(&span.links),
@@ -60,8 +60,13 @@ pub fn span_data(span: Span) -> SpanData {
 
 /// A resource as the SDK has it: with its attributes in any order, and nothing of this process.
 pub fn resource(resource: &Resource) -> opentelemetry_sdk::Resource {
+    let attributes = resource.attributes();
     opentelemetry_sdk::Resource::builder_empty()
-        .with_attributes(resource.attributes().iter().cloned().map(pair))
+        .with_attributes(
+            attributes
+                .iter()
+                .map(|(key, value)| pair((key, value.into()))),
+        )
         .build()
 }
 
@@ -91,15 +96,15 @@ fn links(links: &[Link]) -> SpanLinks {
     of_sdk
 }
 
-fn pair((key, value): (Key, Value)) -> KeyValue {
+fn pair((key, value): (&str, ValueRef<'_>)) -> KeyValue {
     KeyValue::new(
-        key,
+        key.to_owned(),
         match value {
-            Value::Str(text) => opentelemetry::Value::from(text),
-            Value::Int(number) => number.into(),
-            Value::Bool(truth) => truth.into(),
-            Value::StrArray(texts) => {
-                let texts = texts.into_iter().map(StringValue::from);
+            ValueRef::Str(text) => text.to_owned().into(),
+            ValueRef::Int(number) => opentelemetry::Value::I64(number),
+            ValueRef::Bool(truth) => truth.into(),
+            ValueRef::StrArray(texts) => {
+                let texts = texts.iter().map(|text| text.to_owned().into());
                 opentelemetry::Value::Array(Array::String(texts.collect()))
             }
         },

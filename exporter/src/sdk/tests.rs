@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use lanewire_mapping::span::{Link, Span, SpanKind, Status, Value};
+use lanewire_mapping::span::{Attributes, Link, Span, SpanKind, Status, Value};
 use opentelemetry::trace::{self, SpanContext, TraceFlags, TraceState};
 use opentelemetry::{Array, Key, KeyValue, SpanId};
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
@@ -22,12 +22,12 @@ fn span(id: u64) -> Span {
         span_id: id.into(),
         parent: None,
         flags: 0x101,
-        trace_state: String::new(),
+        trace_state: "".into(),
         kind: SpanKind::Server,
         name: "GET".into(),
         start_unix_nano: 1_700_000_000_000_000_001,
         end_unix_nano: 1_700_000_000_000_000_002,
-        attributes: Vec::new(),
+        attributes: Attributes::new(),
         links: Vec::new(),
         status: Status::Unset,
         pid: 1,
@@ -47,15 +47,14 @@ fn every_field_of_a_span_has_its_place() {
         flags: 0x303,
         trace_state: "a=b,c=d".into(),
         kind: SpanKind::Client,
-        attributes: vec![
-            ("text".into(), Value::Str("x".into())),
-            ("number".into(), Value::Int(-5)),
-            ("truth".into(), Value::Bool(true)),
-            (
-                "texts".into(),
-                Value::StrArray(vec!["x".into(), "y".into()]),
-            ),
-        ],
+        attributes: [
+            ("text", Value::Str("x".into())),
+            ("number", Value::Int(-5)),
+            ("truth", Value::Bool(true)),
+            ("texts", Value::StrArray(["x".into(), "y".into()].into())),
+        ]
+        .into_iter()
+        .collect(),
         links: vec![Link {
             trace_id: 3u128.into(),
             span_id: 4u64.into(),
@@ -174,7 +173,7 @@ impl SpanExporter for Memory {
 fn batch(services: &[&str]) -> SpanGroups {
     let mut batch = SpanGroups::default();
     for (id, name) in (1..).zip(services) {
-        batch.add(&service(name), span(id));
+        batch.add(&service(name), &span(id));
     }
     batch
 }

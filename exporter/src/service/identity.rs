@@ -1,9 +1,8 @@
 //! The attributes of a process's resource.
 
-use std::borrow::Cow;
 use std::path::Path;
 
-use lanewire_mapping::span::{Key, Value};
+use lanewire_mapping::span::{Key, Text, Value};
 use uuid::Uuid;
 
 use super::{
@@ -23,7 +22,7 @@ const INSTANCES: Uuid = Uuid::from_u128(0x4d63009a_8d0f_11ee_aad7_4c796ed8e320);
 struct Attributes(Vec<(Key, Value)>);
 
 impl Attributes {
-    fn add(&mut self, key: impl Into<Key>, value: impl Into<Cow<'static, str>>) {
+    fn add(&mut self, key: impl Into<Key>, value: impl Into<Text>) {
         let value = value.into();
         if !value.is_empty() {
             self.add_value(key.into(), Value::Str(value));

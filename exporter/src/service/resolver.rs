@@ -89,6 +89,17 @@ impl<R> Resolver<R> {
 
     /// The resource of a process. `comm` is the kernel's name for it, for one that has gone.
     pub fn resolve(&mut self, pid: u32, comm: &str, now: Instant) -> Arc<R> {
+        self.resolve_with(pid, || comm, now).0
+    }
+
+    /// The same with a name that is asked for only if the process was not known. Also says
+    /// whether the resource has all that the process's pod would say.
+    pub fn resolve_with<'c>(
+        &mut self,
+        pid: u32,
+        comm: impl FnOnce() -> &'c str,
+        now: Instant,
+    ) -> (Arc<R>, bool) {
         if let Some(known) = self.known.get_mut(&pid) {
             let trusted = now.saturating_duration_since(known.checked) < TRUSTED;
             let same = trusted || {
@@ -102,7 +113,7 @@ impl<R> Resolver<R> {
                 if known.pod.version != self.sources.pods.version() {
                     known.look_again(pid, &self.proc, &self.sources, &self.make);
                 }
-                return known.resource.clone();
+                return known.found();
             }
         }
         let incarnation = Incarnation::read(&self.proc, pid);
@@ -115,27 +126,25 @@ impl<R> Resolver<R> {
                 pod.keep(process);
                 attributes
             }
-            None => identity::of_departed(pid, comm, &self.sources.host),
+            None => identity::of_departed(pid, comm(), &self.sources.host),
         };
-        let resource = Arc::new((self.make)(attributes));
         let known = Known {
             incarnation,
             checked: now,
-            resource: resource.clone(),
+            resource: Arc::new((self.make)(attributes)),
             pod,
         };
+        let found = known.found();
         self.known.put(pid, known);
-        resource
-    }
-
-    /// Whether the resource that a process has now lacks what its pod would say.
-    pub fn lacks_pod(&self, pid: u32) -> bool {
-        let known = self.known.peek(&pid);
-        known.is_some_and(|known| known.pod.lookup == Lookup::Unknown)
+        found
     }
 }
 
 impl<R> Known<R> {
+    fn found(&self) -> (Arc<R>, bool) {
+        (self.resource.clone(), self.pod.lookup != Lookup::Unknown)
+    }
+
     fn look_again(&mut self, pid: u32, proc: &Path, sources: &Sources, make: &Make<R>) {
         self.pod.version = sources.pods.version();
         let lookup = sources.pods.find(self.pod.uid.as_deref());

@@ -136,7 +136,7 @@ struct OnRuntime {
 impl HttpClient for OnRuntime {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let (head, body) = request.into_parts();
-        let body = self.compressor.compress(body)?;
+        let body = self.compressor.compress(&body.into())?;
         let http = self.http.clone();
         let answer = self
             .runtime

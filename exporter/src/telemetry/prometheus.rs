@@ -1,9 +1,10 @@
 //! The registry in Prometheus' text format (version 0.0.4), named as OpenTelemetry's compatibility
 //! specification has it.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
-use super::registry::{Kind, Labels, Metric, Registry};
+use super::histogram::{BOUNDS, Distribution};
+use super::registry::{Kind, Labels, Measured, Metric, Registry};
 
 /// The media type of [`page`].
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -23,16 +24,45 @@ fn write(page: &mut String, metric: &Metric) -> std::fmt::Result {
     let kind = match metric.kind {
         Kind::Counter => "counter",
         Kind::Gauge => "gauge",
+        Kind::Histogram => "histogram",
     };
     let help = metric.description.replace('\\', r"\\").replace('\n', r"\n");
     writeln!(page, "# HELP {name} {help}")?;
     writeln!(page, "# TYPE {name} {kind}")?;
-    for (labels, value) in &metric.series {
-        page.push_str(&name);
-        write_labels(page, labels)?;
-        writeln!(page, " {value}")?;
+    for (labels, measured) in &metric.series {
+        match measured {
+            Measured::Number(value) => write_number(page, &name, labels, value)?,
+            Measured::Distribution(found) => write_histogram(page, &name, labels, found)?,
+        }
     }
     Ok(())
+}
+
+fn write_number(
+    page: &mut String,
+    name: &str,
+    labels: &Labels,
+    value: &dyn Display,
+) -> std::fmt::Result {
+    page.push_str(name);
+    write_labels(page, labels)?;
+    writeln!(page, " {value}")
+}
+
+fn write_histogram(
+    page: &mut String,
+    name: &str,
+    labels: &Labels,
+    found: &Distribution,
+) -> std::fmt::Result {
+    let bounds = BOUNDS.iter().map(f64::to_string).zip(found.up_to);
+    for (bound, count) in bounds.chain([("+Inf".to_owned(), found.count)]) {
+        let mut labels = labels.clone();
+        labels.push(("le", bound));
+        write_number(page, &format!("{name}_bucket"), &labels, &count)?;
+    }
+    write_number(page, &format!("{name}_sum"), labels, &found.sum)?;
+    write_number(page, &format!("{name}_count"), labels, &found.count)
 }
 
 fn name(metric: &Metric) -> String {
@@ -96,6 +126,29 @@ mod tests {
              # TYPE lanewire_queue_spans gauge\n\
              lanewire_queue_spans 7\n"
         );
+    }
+
+    #[test]
+    fn a_histogram_has_buckets_a_sum_and_a_count() {
+        let registry = Registry::default();
+        let labels = [("outcome", "taken")];
+        let took = registry.histogram("request.duration", "How long.", &labels);
+        for milliseconds in [7, 300, 20_000] {
+            took.record(std::time::Duration::from_millis(milliseconds));
+        }
+        let page = page(&registry);
+        for line in [
+            "# TYPE request_duration_seconds histogram",
+            r#"request_duration_seconds_bucket{outcome="taken",le="0.005"} 0"#,
+            r#"request_duration_seconds_bucket{outcome="taken",le="0.01"} 1"#,
+            r#"request_duration_seconds_bucket{outcome="taken",le="0.5"} 2"#,
+            r#"request_duration_seconds_bucket{outcome="taken",le="10"} 2"#,
+            r#"request_duration_seconds_bucket{outcome="taken",le="+Inf"} 3"#,
+            r#"request_duration_seconds_sum{outcome="taken"} 20.307"#,
+            r#"request_duration_seconds_count{outcome="taken"} 3"#,
+        ] {
+            assert!(page.lines().any(|l| l == line), "no {line} in {page}");
+        }
     }
 
     #[test]

@@ -8,10 +8,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Meter, ObservableCounter, ObservableGauge};
 
+use super::histogram::{BOUNDS, Distribution, Histogram};
+use super::number::{Counter, Gauge, Sample};
+
 pub(super) type Labels = Vec<(&'static str, String)>;
 type Series = Arc<Mutex<BTreeMap<Labels, Arc<AtomicU64>>>>;
 
-/// All counters and gauges of the agent. Clones share them.
+/// The unit of all histograms.
+const SECONDS: &str = "s";
+
+/// All counters, gauges and histograms of the agent. Clones share them.
 #[derive(Clone, Default)]
 pub struct Registry {
     inner: Arc<Mutex<Inner>>,
@@ -20,6 +26,7 @@ pub struct Registry {
 #[derive(Default)]
 struct Inner {
     families: BTreeMap<&'static str, Family>,
+    histograms: BTreeMap<&'static str, Distributed>,
     meter: Option<Meter>,
     counters: Vec<ObservableCounter<u64>>,
     gauges: Vec<ObservableGauge<u64>>,
@@ -32,11 +39,25 @@ struct Family {
     series: Series,
 }
 
+/// Histograms of one name.
+struct Distributed {
+    description: &'static str,
+    series: BTreeMap<Labels, Histogram>,
+}
+
 /// What kind of number a metric is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Counter,
     Gauge,
+    Histogram,
+}
+
+/// What a metric says.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Measured {
+    Number(u64),
+    Distribution(Distribution),
 }
 
 /// A metric and all its numbers, at one moment.
@@ -45,71 +66,7 @@ pub(super) struct Metric {
     pub(super) kind: Kind,
     pub(super) unit: &'static str,
     pub(super) description: &'static str,
-    pub(super) series: Vec<(Labels, u64)>,
-}
-
-/// A number that only grows.
-#[derive(Clone, Debug, Default)]
-pub struct Counter(Arc<AtomicU64>);
-
-impl Counter {
-    /// Adds to it.
-    pub fn add(&self, amount: u64) {
-        self.0.fetch_add(amount, Ordering::Relaxed);
-    }
-
-    /// Takes over a total that is counted elsewhere, e.g. in the kernel. A smaller one is ignored.
-    pub fn set_total(&self, total: u64) {
-        self.0.fetch_max(total, Ordering::Relaxed);
-    }
-
-    /// Its value.
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// A number that goes up and down.
-#[derive(Clone, Debug, Default)]
-pub struct Gauge(Arc<AtomicU64>);
-
-impl Gauge {
-    /// Sets it.
-    pub fn set(&self, value: u64) {
-        self.0.store(value, Ordering::Relaxed);
-    }
-
-    /// Its value.
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// One number of a snapshot.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sample {
-    /// The metric's name.
-    pub name: &'static str,
-    /// What tells it from others of that name.
-    pub labels: Vec<(&'static str, String)>,
-    /// Its value at that moment.
-    pub value: u64,
-}
-
-impl fmt::Display for Sample {
-    /// `name{label=value}=42`
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)?;
-        for (at, (label, value)) in self.labels.iter().enumerate() {
-            write!(f, "{}{label}={value}", if at == 0 { '{' } else { ',' })?;
-        }
-        write!(
-            f,
-            "{}={}",
-            if self.labels.is_empty() { "" } else { "}" },
-            self.value
-        )
-    }
+    pub(super) series: Vec<(Labels, Measured)>,
 }
 
 impl Registry {
@@ -122,7 +79,7 @@ impl Registry {
         description: &'static str,
         labels: &[(&'static str, &str)],
     ) -> Counter {
-        Counter(self.register(Kind::Counter, name, unit, description, labels))
+        Counter::of(self.register(Kind::Counter, name, unit, description, labels))
     }
 
     /// The gauge with this name and these labels; made on first use.
@@ -133,7 +90,25 @@ impl Registry {
         description: &'static str,
         labels: &[(&'static str, &str)],
     ) -> Gauge {
-        Gauge(self.register(Kind::Gauge, name, unit, description, labels))
+        Gauge::of(self.register(Kind::Gauge, name, unit, description, labels))
+    }
+
+    /// The histogram of durations with this name and these labels; made on first use.
+    pub fn histogram(
+        &self,
+        name: &'static str,
+        description: &'static str,
+        labels: &[(&'static str, &str)],
+    ) -> Histogram {
+        let labels = sorted(labels);
+        let mut inner = self.inner();
+        let family = inner.histograms.entry(name).or_insert_with(|| Distributed {
+            description,
+            series: BTreeMap::new(),
+        });
+        let histogram = family.series.entry(labels).or_default().clone();
+        inner.observe_histograms(name);
+        histogram
     }
 
     /// Every number there is, by name and labels.
@@ -141,10 +116,13 @@ impl Registry {
         let samples = |metric: Metric| {
             let name = metric.name;
             let series = metric.series.into_iter();
-            series.map(move |(labels, value)| Sample {
+            series.map(move |(labels, measured)| Sample {
                 name,
                 labels,
-                value,
+                value: match measured {
+                    Measured::Number(value) => value,
+                    Measured::Distribution(distribution) => distribution.count,
+                },
             })
         };
         self.metrics().into_iter().flat_map(samples).collect()
@@ -159,10 +137,31 @@ impl Registry {
             description: family.description,
             series: lock(&family.series)
                 .iter()
-                .map(|(labels, value)| (labels.clone(), value.load(Ordering::Relaxed)))
+                .map(|(labels, value)| {
+                    let value = value.load(Ordering::Relaxed);
+                    (labels.clone(), Measured::Number(value))
+                })
                 .collect(),
         };
-        self.inner().families.iter().map(metric).collect()
+        let histogram = |(name, family): (&&'static str, &Distributed)| Metric {
+            name,
+            kind: Kind::Histogram,
+            unit: SECONDS,
+            description: family.description,
+            series: family
+                .series
+                .iter()
+                .map(|(labels, histogram)| {
+                    let distribution = histogram.distribution();
+                    (labels.clone(), Measured::Distribution(distribution))
+                })
+                .collect(),
+        };
+        let inner = self.inner();
+        let mut metrics: Vec<Metric> = inner.families.iter().map(metric).collect();
+        metrics.extend(inner.histograms.iter().map(histogram));
+        metrics.sort_unstable_by_key(|metric| metric.name);
+        metrics
     }
 
     /// From now on everything here, and everything registered later, is observed through the meter.
@@ -172,6 +171,10 @@ impl Registry {
         let names: Vec<_> = inner.families.keys().copied().collect();
         for name in names {
             inner.observe(name);
+        }
+        let names: Vec<_> = inner.histograms.keys().copied().collect();
+        for name in names {
+            inner.observe_histograms(name);
         }
     }
 
@@ -183,11 +186,7 @@ impl Registry {
         description: &'static str,
         labels: &[(&'static str, &str)],
     ) -> Arc<AtomicU64> {
-        let mut labels: Labels = labels
-            .iter()
-            .map(|(label, value)| (*label, (*value).to_owned()))
-            .collect();
-        labels.sort_unstable();
+        let labels = sorted(labels);
         let mut inner = self.inner();
         let new = !inner.families.contains_key(name);
         let family = inner.families.entry(name).or_insert_with(|| Family {
@@ -217,7 +216,31 @@ impl fmt::Debug for Registry {
     }
 }
 
+fn sorted(labels: &[(&'static str, &str)]) -> Labels {
+    let mut labels: Labels = labels
+        .iter()
+        .map(|(label, value)| (*label, (*value).to_owned()))
+        .collect();
+    labels.sort_unstable();
+    labels
+}
+
 impl Inner {
+    fn observe_histograms(&self, name: &'static str) {
+        let (Some(meter), Some(family)) = (&self.meter, self.histograms.get(name)) else {
+            return;
+        };
+        let instrument = meter
+            .f64_histogram(name)
+            .with_unit(SECONDS)
+            .with_description(family.description)
+            .with_boundaries(BOUNDS.to_vec())
+            .build();
+        for (labels, histogram) in &family.series {
+            histogram.observe_with(instrument.clone(), attributes(labels));
+        }
+    }
+
     fn observe(&mut self, name: &'static str) {
         let (Some(meter), Some(family)) = (&self.meter, self.families.get(name)) else {
             return;
@@ -225,11 +248,7 @@ impl Inner {
         let series = Arc::clone(&family.series);
         let each = move |report: &dyn Fn(u64, &[KeyValue])| {
             for (labels, value) in lock(&series).iter() {
-                let labels: Vec<_> = labels
-                    .iter()
-                    .map(|(label, value)| KeyValue::new(*label, value.clone()))
-                    .collect();
-                report(value.load(Ordering::Relaxed), &labels);
+                report(value.load(Ordering::Relaxed), &attributes(labels));
             }
         };
         match family.kind {
@@ -249,8 +268,17 @@ impl Inner {
                     .with_callback(move |to| each(&|value, labels| to.observe(value, labels)))
                     .build(),
             ),
+            // These are told of each duration.
+            Kind::Histogram => {}
         }
     }
+}
+
+fn attributes(labels: &Labels) -> Vec<KeyValue> {
+    let labels = labels.iter();
+    labels
+        .map(|(label, value)| KeyValue::new(*label, value.clone()))
+        .collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

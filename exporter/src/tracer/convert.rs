@@ -9,7 +9,7 @@ use lanewire_mapping::record::{
 use opentelemetry::{SpanId, TraceFlags, TraceId};
 
 /// The record for the mapping; `None` for what concerns the agent alone.
-pub(crate) fn record(record: &lanewire_kernel::Record<'_>) -> Option<Record> {
+pub(crate) fn record<'a>(record: &lanewire_kernel::Record<'a>) -> Option<Record<'a>> {
     use lanewire_kernel::Record as Kernel;
     Some(match record {
         Kernel::Point(e) => Record::Point(exchange(e)),
@@ -65,7 +65,6 @@ fn exchange(e: &raw::ExchangeRecord) -> Exchange {
         reads_requests: e.reads_requests != 0,
         exact_worker: e.exact != 0,
         trusted: e.trusted != 0,
-        comm: text(&e.comm),
         arrived: e.arrived,
         start: e.start,
         replied: e.replied,
@@ -92,7 +91,7 @@ fn extend(e: &raw::ExtendRecord) -> Extend {
     }
 }
 
-fn head(h: &raw::HeadRecord, bytes: &[u8]) -> Head {
+fn head<'a>(h: &raw::HeadRecord, bytes: &'a [u8]) -> Head<'a> {
     Head {
         trace_id: trace_id(h.trace_hi, h.trace_lo),
         span_id: span_id(h.span_id),
@@ -106,7 +105,7 @@ fn head(h: &raw::HeadRecord, bytes: &[u8]) -> Head {
         time: h.time,
         trusted: h.trusted != 0,
         offset: h.offset.into(),
-        bytes: bytes.to_vec(),
+        bytes,
     }
 }
 

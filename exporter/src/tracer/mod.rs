@@ -6,6 +6,7 @@
 mod clock;
 mod convert;
 mod metrics;
+mod work;
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -14,15 +15,16 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
-use lanewire_kernel::{Agent, Record, Settings, preflight};
-use lanewire_mapping::assemble::{Assembler, Limits};
+use lanewire_kernel::{Agent, Settings, Statistics, preflight};
+use lanewire_mapping::assemble::Limits;
 use lanewire_mapping::map::MapOptions;
 use lanewire_mapping::propagation::IndexCollision;
-use lanewire_mapping::span::Span;
+use lanewire_mapping::span::Spans;
 
-use crate::runtimes::{RuntimeOptions, Seen, Watch};
+use crate::runtimes::{RuntimeOptions, Watch};
 use crate::telemetry::Registry;
 use metrics::Metrics;
+pub use work::Work;
 
 /// The programs wake nobody up; this is how long a record waits at the most.
 const POLL: Duration = Duration::from_millis(5);
@@ -49,8 +51,8 @@ pub trait Output: Send + 'static {
     /// A process was seen for the first time; it may be gone soon. `comm` is its name in the
     /// kernel.
     fn process(&mut self, pid: u32, comm: &str);
-    /// A finished span.
-    fn span(&mut self, span: Span);
+    /// Takes the spans that are finished now.
+    fn round(&mut self) -> impl Spans;
 }
 
 /// Running programs and the thread that reads from them.
@@ -58,6 +60,7 @@ pub trait Output: Send + 'static {
 pub struct Tracer {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<anyhow::Result<()>>,
+    statistics: Option<Statistics>,
 }
 
 impl Tracer {
@@ -77,6 +80,7 @@ impl Tracer {
         }
         let agent = Agent::load(&options.kernel)?;
         let metrics = Metrics::new(registry, agent.counters()?);
+        let statistics = agent.statistics()?;
         let cgroup = options.kernel.cgroup.clone();
         let watch = Watch::start(agent.runtimes()?, &options.runtimes, cgroup, registry)?;
         watch.wait_scanned(SCAN);
@@ -86,7 +90,16 @@ impl Tracer {
             .name("lanewire-tracer".into())
             .spawn(move || run(agent, options, metrics, output, watch, &stopping))
             .context("starting the tracer's thread")?;
-        Ok(Tracer { stop, thread })
+        Ok(Tracer {
+            stop,
+            thread,
+            statistics: Some(statistics),
+        })
+    }
+
+    /// What the kernel counts of the programs: once, to who wants it.
+    pub fn take_statistics(&mut self) -> Option<Statistics> {
+        self.statistics.take()
     }
 
     /// Detaches the programs, and hands out every span that is there. Waits for it.
@@ -106,16 +119,6 @@ impl Tracer {
     }
 }
 
-/// What the tracer's thread works with.
-struct Work<O> {
-    assembler: Assembler,
-    output: O,
-    /// Who looks at what processes are made of.
-    seen: Option<Seen>,
-    spans: Vec<Span>,
-    malformed: u64,
-}
-
 fn run(
     mut agent: Agent,
     options: Options,
@@ -125,13 +128,13 @@ fn run(
     stop: &AtomicBool,
 ) -> anyhow::Result<()> {
     let context = Arc::clone(&options.map.context);
-    let work = RefCell::new(Work {
-        assembler: Assembler::new(options.limits, options.map, clock::offset()),
+    let work = RefCell::new(Work::new(
+        options.limits,
+        options.map,
+        clock::offset(),
         output,
-        seen: watch.seen(),
-        spans: Vec::new(),
-        malformed: 0,
-    });
+    ));
+    work.borrow_mut().tell_of_processes(watch.seen());
     let mut dropped = 0;
     let mut losses = Losses::default();
     {
@@ -144,15 +147,15 @@ fn run(
             if so_far != dropped {
                 losses.more(so_far - dropped);
                 dropped = so_far;
-                work.borrow_mut().assembler.records_lost(clock::monotonic());
+                work.borrow_mut().records_lost(clock::monotonic());
             }
             records.consume().context("reading the ring buffer")?;
             let mut work = work.borrow_mut();
-            work.hand_out();
+            work.hand_out(clock::monotonic());
             if housekeeping.elapsed() >= HOUSEKEEPING {
                 housekeeping = Instant::now();
-                work.assembler.set_clock_offset(clock::offset());
-                metrics.update(work.assembler.counters(), &*context, work.malformed)?;
+                work.set_clock_offset(clock::offset());
+                metrics.update(work.counters(), &*context, work.malformed())?;
                 tell(context.collisions());
             }
             drop(work);
@@ -166,10 +169,8 @@ fn run(
         .and_then(|records| records.consume())
         .context("reading the ring buffer a last time")?;
     let mut work = work.borrow_mut();
-    let work = &mut *work;
-    work.assembler.flush(&mut work.spans);
-    work.hand_out();
-    metrics.update(work.assembler.counters(), &*context, work.malformed)?;
+    work.flush();
+    metrics.update(work.counters(), &*context, work.malformed())?;
     Ok(())
 }
 
@@ -180,64 +181,6 @@ fn tell(collisions: Vec<IndexCollision>) {
             false => "where only the index arrives, spans show neither",
         };
         tracing::warn!("{collision}: {shown}; pin one of them in baggage.tuples, on every host");
-    }
-}
-
-impl<O: Output> Work<O> {
-    fn take(&mut self, record: Result<Record<'_>, lanewire_kernel::DecodeError>) {
-        match record {
-            Ok(Record::Process(p)) => {
-                if let Some(seen) = &self.seen {
-                    seen.process(p.pid);
-                }
-                self.output.process(p.pid, &convert::text(&p.comm));
-            }
-            Ok(Record::Runtime(r)) => self.runtime_lost(&r),
-            Ok(Record::Belief(p)) => tracing::info!(
-                pid = p.pid,
-                program = convert::text(&p.comm),
-                agreements = p.agreements,
-                "the threads of this program work for several requests at a time: \
-                 what they send has no parent from now on"
-            ),
-            Ok(Record::Path(p)) => tracing::warn!(
-                peer = %convert::address(p.remote),
-                "segments with the option are lost on the way to this peer: \
-                 no contexts are sent there for ten minutes"
-            ),
-            Ok(record) => {
-                if let Some(record) = convert::record(&record) {
-                    self.assembler.push(record, &mut self.spans);
-                }
-            }
-            Err(error) => {
-                if self.malformed == 0 {
-                    tracing::error!(%error, "programs and agent do not fit each other");
-                }
-                self.malformed += 1;
-            }
-        }
-    }
-
-    fn runtime_lost(&mut self, r: &lanewire_kernel::raw::RuntimeRecord) {
-        tracing::warn!(
-            pid = r.pid,
-            program = convert::text(&r.comm),
-            good = r.good,
-            bad = r.bad,
-            "what was known of this program's runtime does not hold: {}; its threads are followed",
-            convert::runtime_lost(r.lost),
-        );
-        if let Some(seen) = &self.seen {
-            seen.lost(r.pid);
-        }
-    }
-
-    fn hand_out(&mut self) {
-        self.assembler.ready(clock::monotonic(), &mut self.spans);
-        for span in self.spans.drain(..) {
-            self.output.span(span);
-        }
     }
 }
 

@@ -25,7 +25,7 @@ type Service = (Vec<(Key, Value)>, Vec<Span>);
 fn mapped() -> impl Strategy<Value = Span> {
     let state = "([a-z][a-z0-9_]{0,6}(@[a-j]{1,3})?=[a-zA-Z0-9:;]{1,8}(,[k-m]=[x-z]{1,4}){0,3})?";
     (span(), state, any::<u8>(), any::<bool>()).prop_map(|(span, trace_state, w3c, remote)| Span {
-        trace_state,
+        trace_state: trace_state.into(),
         flags: u32::from(w3c) | 0x100 | u32::from(remote) << 9,
         ..span
     })
@@ -39,7 +39,7 @@ fn services() -> impl Strategy<Value = Vec<Service>> {
             let mut keys = HashSet::new();
             attributes.retain(|(key, _)| key != "service.name" && keys.insert(key.clone()));
             let name = Value::Str(format!("s{at}").into());
-            attributes.push((Key::Borrowed("service.name"), name));
+            attributes.push(("service.name".into(), name));
         }
         services
     })

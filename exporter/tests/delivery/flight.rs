@@ -1,6 +1,6 @@
 //! Requests that are under way at a time.
 
-use lanewire::otlp::settings::{Compression, Protocol};
+use lanewire::otlp::settings::{Compression, DEFAULT_IN_FLIGHT, Protocol};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use tonic::Status;
 
@@ -17,7 +17,7 @@ const BATCHES: u64 = 40;
 #[tokio::test]
 async fn a_slow_server_sees_as_many_requests_at_a_time_as_are_allowed() {
     for protocol in PROTOCOLS {
-        for (configured, expected) in [(None, 4), (Some(7), 7), (Some(1), 1)] {
+        for (configured, expected) in [(None, DEFAULT_IN_FLIGHT), (Some(7), 7), (Some(1), 1)] {
             let server = taker(protocol, Place::anywhere(), None).await;
             server.gate.wait_for(expected);
             let mut options = options(protocol, &server.url);
@@ -60,11 +60,14 @@ async fn send(protocol: Protocol, url: &str, received: &Received) {
     assert_eq!(shop.close().await, all_sent(3 * BATCHES));
     assert_eq!(received.span_ids(), (1..=3 * BATCHES).collect::<Vec<_>>());
     let samples = registry.snapshot();
-    let counted = |name| {
-        let sample = samples.iter().find(|sample| sample.name == name);
-        sample.map(|sample| sample.value)
+    let counted = |name: &str| {
+        let mut samples = samples.iter().map(ToString::to_string);
+        samples.find_map(|sample| sample.strip_prefix(name)?.strip_prefix('=')?.parse().ok())
     };
+    let attempts = "lanewire.exporter.request.duration";
     assert_eq!(counted("lanewire.exporter.retries"), Some(BATCHES));
-    assert_eq!(counted("lanewire.exporter.attempts"), Some(2 * BATCHES));
-    assert!(counted("lanewire.exporter.attempts.duration") > Some(0));
+    for outcome in ["taken", "again"] {
+        let ended = counted(&format!("{attempts}{{outcome={outcome}}}"));
+        assert_eq!(ended, Some(BATCHES), "{outcome}");
+    }
 }

@@ -1,7 +1,7 @@
 //! How many requests a server has at a time, and keeping them until there are enough.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::script::eventually;
@@ -15,6 +15,8 @@ struct Inner {
     most: AtomicUsize,
     /// Nobody leaves before so many have been inside at a time.
     crowd: AtomicUsize,
+    /// How long everybody stays, in milliseconds.
+    latency: AtomicU64,
 }
 
 /// A request that is inside.
@@ -32,6 +34,12 @@ impl Gate {
         self.0.crowd.store(crowd, Ordering::SeqCst);
     }
 
+    /// From now on requests stay so long.
+    pub fn delay(&self, latency: Duration) {
+        let milliseconds = latency.as_millis().try_into().expect("a short time");
+        self.0.latency.store(milliseconds, Ordering::SeqCst);
+    }
+
     /// The most requests that were inside at a time.
     pub fn most(&self) -> usize {
         self.0.most.load(Ordering::SeqCst)
@@ -46,6 +54,10 @@ impl Gate {
             eventually("enough requests at a time", || self.most() >= crowd).await;
             // Room for one too many to show.
             tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let latency = self.0.latency.load(Ordering::SeqCst);
+        if latency > 0 {
+            tokio::time::sleep(Duration::from_millis(latency)).await;
         }
         guard
     }

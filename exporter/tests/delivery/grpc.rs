@@ -60,6 +60,7 @@ impl TraceService for Traces {
             .next()
             .unwrap_or_else(|| Ok(ExportTraceServiceResponse::default()))?;
         let (metadata, _, request) = request.into_parts();
+        self.0.pass_on(&request).await?;
         self.0.received.take(metadata.into_headers(), request);
         Ok(Response::new(answer))
     }

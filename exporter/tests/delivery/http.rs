@@ -50,6 +50,9 @@ async fn answer(script: Script<Answer>, request: Request<Incoming>) -> Result<An
     let answer = script.next().unwrap_or_default();
     if answer.status().is_success() {
         let request = ExportTraceServiceRequest::decode(body).expect("a request");
+        if script.pass_on(&request).await.is_err() {
+            return Ok(status(503));
+        }
         script.received.take(head.headers, request);
     }
     Ok(answer)

@@ -5,6 +5,8 @@ mod address;
 mod certificates;
 mod collector;
 mod connection;
+mod counting;
+mod faults;
 mod flight;
 mod gate;
 #[path = "../generated/mod.rs"]
@@ -12,6 +14,7 @@ mod generated;
 mod grpc;
 mod http;
 mod jaeger;
+mod load;
 mod log;
 mod programs;
 mod proxy;

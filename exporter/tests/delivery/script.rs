@@ -4,6 +4,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+use tonic::Status;
+
 use super::gate::Gate;
 use super::received::Received;
 
@@ -13,6 +17,8 @@ pub struct Script<A> {
     answers: Arc<Mutex<VecDeque<A>>>,
     pub received: Received,
     pub gate: Gate,
+    /// Where what is taken goes on to, before it is answered.
+    behind: Option<String>,
 }
 
 impl<A> Script<A> {
@@ -21,7 +27,24 @@ impl<A> Script<A> {
             answers: Arc::new(Mutex::new(answers.into_iter().collect())),
             received: Received::default(),
             gate: Gate::default(),
+            behind: None,
         }
+    }
+
+    /// With a real receiver behind it, that speaks gRPC: what it has not taken is not taken.
+    pub fn before(mut self, url: &str) -> Self {
+        self.behind = Some(url.to_owned());
+        self
+    }
+
+    /// Hands a request on.
+    pub async fn pass_on(&self, request: &ExportTraceServiceRequest) -> Result<(), Status> {
+        let Some(url) = self.behind.clone() else {
+            return Ok(());
+        };
+        let client = TraceServiceClient::connect(url).await;
+        let mut client = client.map_err(|error| Status::unavailable(error.to_string()))?;
+        client.export(request.clone()).await.map(drop)
     }
 
     pub fn next(&self) -> Option<A> {

@@ -117,12 +117,14 @@ pub fn span(id: u64) -> Span {
         span_id: id.into(),
         parent: None,
         flags: 0x101,
-        trace_state: String::new(),
+        trace_state: "".into(),
         kind: SpanKind::Server,
         name: "GET".into(),
         start_unix_nano: 1_700_000_000_000_000_000,
         end_unix_nano: 1_700_000_000_000_000_900,
-        attributes: vec![("network.transport".into(), Value::Str("tcp".into()))],
+        attributes: [("network.transport", Value::Str("tcp".into()))]
+            .into_iter()
+            .collect(),
         links: Vec::new(),
         status: Status::Unset,
         pid: 1,

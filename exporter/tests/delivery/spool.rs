@@ -1,14 +1,14 @@
 //! Outages with a spool: no span is lost, and every one is accounted for.
 
-mod agent;
+pub mod agent;
 mod collector;
-mod disk;
+pub mod disk;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use lanewire::otlp::settings::{Compression, Protocol, SpoolSettings, WhenFull};
+use lanewire::otlp::settings::{Compression, DEFAULT_IN_FLIGHT, Protocol, SpoolSettings, WhenFull};
 use lanewire::otlp::{OtlpOptions, OtlpSettings, OtlpSink};
 use lanewire::pipeline::Summary;
 use lanewire::telemetry::Registry;
@@ -26,11 +26,11 @@ use super::ways::all_sent;
 
 const MIB: u64 = 1 << 20;
 
-fn temporary() -> TempDir {
+pub fn temporary() -> TempDir {
     tempfile::tempdir().expect("a directory")
 }
 
-fn spooled_to(directory: &Path, protocol: Protocol, url: &str) -> OtlpOptions {
+pub fn spooled_to(directory: &Path, protocol: Protocol, url: &str) -> OtlpOptions {
     let mut options = options(protocol, url);
     options.batch.max_spans = 10;
     options.spool = Some(SpoolSettings {
@@ -209,7 +209,10 @@ async fn what_is_not_delivered_at_the_end_is_sent_by_the_next_agent() {
     options.timeout = Some(LONG);
     let shop = Shop::open(&options);
     shop.push("front", 1..=200);
-    eventually("requests that hang", || silent.gate.most() == 4).await;
+    eventually("requests that hang", || {
+        silent.gate.most() == DEFAULT_IN_FLIGHT
+    })
+    .await;
     assert_eq!(shop.close_within(Duration::ZERO).await, left(200));
 
     let script = Script::new([]);

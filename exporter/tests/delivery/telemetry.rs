@@ -23,6 +23,11 @@ async fn every_counter_reaches_the_collector_with_its_labels() {
     shop.registry
         .counter("lanewire.kernel.lost", "{record}", "Lost.", &labels)
         .add(7);
+    // So would the duration of a request.
+    let labels = [("outcome", "taken")];
+    let took = shop.registry.histogram("lanewire.took", "Took.", &labels);
+    took.record(Duration::from_millis(70));
+    took.record(Duration::from_secs(20));
     telemetry.shutdown().await.expect("a last export");
 
     let request = tokio::time::timeout(Duration::from_secs(30), server.metrics.recv()).await;
@@ -49,4 +54,17 @@ async fn every_counter_reaches_the_collector_with_its_labels() {
     assert!(sum.is_monotonic);
     assert_eq!(sum.data_points[0].value, Some(Value::AsInt(7)));
     assert_eq!(sum.data_points[0].attributes[0].key, "map");
+
+    let took = metrics.iter().find(|metric| metric.name == "lanewire.took");
+    let took = took.expect("took");
+    assert_eq!(took.unit, "s");
+    let Some(Data::Histogram(histogram)) = &took.data else {
+        panic!("{:?} is no histogram", took.data)
+    };
+    let point = &histogram.data_points[0];
+    assert_eq!((point.count, point.sum), (2, Some(20.07)));
+    let of = |bound| point.explicit_bounds.partition_point(|b| *b < bound);
+    assert_eq!(point.bucket_counts[of(0.07)], 1);
+    assert_eq!(point.bucket_counts.last(), Some(&1));
+    assert_eq!(point.attributes[0].key, "outcome");
 }

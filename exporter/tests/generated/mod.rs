@@ -1,8 +1,6 @@
 //! Generated spans.
 
-use std::borrow::Cow;
-
-use lanewire_mapping::span::{Key, Link, Span, SpanKind, Status, Value};
+use lanewire_mapping::span::{Key, Link, Span, SpanKind, Status, Text, Value};
 use opentelemetry::{SpanId, TraceId};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -13,17 +11,17 @@ fn text() -> impl Strategy<Value = String> {
 
 fn value() -> impl Strategy<Value = Value> {
     prop_oneof![
-        text().prop_map(|text| Value::Str(Cow::Owned(text))),
+        text().prop_map(|text| Value::Str(text.into())),
         any::<i64>().prop_map(Value::Int),
         (0i64..600).prop_map(Value::Int),
         any::<bool>().prop_map(Value::Bool),
-        vec(text(), 0..4).prop_map(Value::StrArray),
+        vec(text().prop_map(Text::from), 0..4).prop_map(|texts| Value::StrArray(texts.into())),
     ]
 }
 
 /// Attributes of every kind.
 pub fn attributes() -> impl Strategy<Value = Vec<(Key, Value)>> {
-    vec((text().prop_map(Key::Owned), value()), 0..16)
+    vec((text().prop_map(Key::from), value()), 0..16)
 }
 
 fn link() -> impl Strategy<Value = Link> {
@@ -59,18 +57,18 @@ pub fn span() -> impl Strategy<Value = Span> {
                     span_id: SpanId::from(id),
                     parent: parent.map(SpanId::from),
                     flags,
-                    trace_state: state,
+                    trace_state: state.into(),
                     kind: if server {
                         SpanKind::Server
                     } else {
                         SpanKind::Client
                     },
-                    name,
+                    name: name.into(),
                     start_unix_nano: times.0,
                     end_unix_nano: times.1,
-                    attributes,
+                    attributes: attributes.into_iter().collect(),
                     links,
-                    status: error.map_or(Status::Unset, Status::Error),
+                    status: error.map_or(Status::Unset, |message| Status::Error(message.into())),
                     pid: 1,
                     service: None,
                 }

@@ -1,11 +1,9 @@
 //! Baggage goes from a request to all that is done for it: most protocols have no place for it.
 //! On one host it is handed down whole, and from another comes an index.
 
-use std::sync::Arc;
-
+use super::exchanges::{Entry, Open};
 use super::{Assembler, Key};
-use crate::map::{Application, Baggage};
-use crate::record::Exchange;
+use crate::map::{Application, Baggage, Seen};
 
 /// Ancestors that are asked. A chain on one host is shorter.
 const GENERATIONS: usize = 32;
@@ -15,7 +13,7 @@ const GENERATIONS: usize = 32;
 pub(super) struct Carried {
     /// Its own values; for the keys that it has not, those of what it was done for; and for what
     /// is missing still, those that its index stands for.
-    pub(super) baggage: Arc<Baggage>,
+    pub(super) baggage: Baggage,
     /// The index that these values explain, 0 for none. It is not looked up again for what was
     /// done with the same one: elsewhere it may stand for something else.
     pub(super) explains: u16,
@@ -23,12 +21,8 @@ pub(super) struct Carried {
 
 impl Assembler {
     /// The baggage that an exchange has.
-    pub(super) fn carried_by(
-        &mut self,
-        exchange: &Exchange,
-        application: Option<&Application>,
-    ) -> Carried {
-        self.carried_within(Asked::of(exchange, application), GENERATIONS)
+    pub(super) fn carried_by(&mut self, asked: Asked) -> Carried {
+        self.carried_within(asked, GENERATIONS)
     }
 
     /// Keeps what is known of an exchange whose span is finished, for what is finished later.
@@ -44,7 +38,7 @@ impl Assembler {
             Some(parent) => self.baggage_within(parent, index, generations),
             None => Carried::default(),
         };
-        let baggage = completed(Arc::clone(&own.baggage), inherited.baggage);
+        let baggage = completed(own.baggage, inherited.baggage);
         if index == 0 || [own.explains, inherited.explains].contains(&index) {
             return Carried {
                 baggage,
@@ -71,15 +65,17 @@ impl Assembler {
         let Some(generations) = generations.checked_sub(1) else {
             return Carried::default();
         };
-        let (carried, complete) = match self.waiting.get(&key) {
-            Some(waiting) => {
-                let index = waiting.exchange.baggage_index;
-                let asked = Asked::of(&waiting.exchange, waiting.application.as_ref());
+        let place = self.exchanges.find(&key);
+        let (carried, complete) = match place.and_then(|place| self.exchanges.get(place)) {
+            Some(Entry::Waiting(waiting)) => {
+                let index = waiting.seen.baggage_index;
+                let asked = Asked::of(&waiting.seen, waiting.application.as_ref());
                 let carried = self.carried_within(asked, generations);
                 let complete = carried.explains == index;
                 (carried, complete)
             }
-            None => self.baggage_of_open(&key, index),
+            Some(Entry::Open(open)) => self.baggage_of_open(open, index),
+            None => return Carried::default(),
         };
         if complete {
             self.remember_baggage(key, carried.clone());
@@ -89,20 +85,19 @@ impl Assembler {
 
     /// A request that has not been answered yet: only its head is there. Also says whether there is
     /// no more to it.
-    fn baggage_of_open(&self, key: &Key, index: u16) -> (Carried, bool) {
-        let heads = self.heads.get(key);
-        let glimpse = heads.and_then(|heads| {
-            let request = heads.request.as_deref()?;
-            Application::fields_of_open(request, heads.server_port, |medium, fields| {
-                let context = &self.options.context;
-                context.glimpse(medium, fields, heads.trusted, index)
+    fn baggage_of_open(&self, open: &Open, index: u16) -> (Carried, bool) {
+        let context = &self.options.context;
+        let glimpse = open.request().and_then(|request| {
+            let port = open.server_port;
+            Application::fields_of_open(request, port, context.filter(), |medium, fields| {
+                context.glimpse(medium, fields, open.trusted, index)
             })
         });
         let Some(glimpse) = glimpse else {
             return (Carried::default(), false);
         };
         let carried = Carried {
-            baggage: Arc::new(glimpse.baggage),
+            baggage: glimpse.baggage,
             explains: if glimpse.explains_index { index } else { 0 },
         };
         (carried, glimpse.complete)
@@ -110,7 +105,7 @@ impl Assembler {
 }
 
 /// What an exchange knows of its baggage itself.
-struct Asked {
+pub(super) struct Asked {
     parent: Option<Key>,
     index: u16,
     /// What its headers said.
@@ -118,15 +113,16 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(exchange: &Exchange, application: Option<&Application>) -> Self {
-        let index = exchange.baggage_index;
-        let context = application.and_then(Application::context);
-        let own = context.map(|context| Carried {
-            baggage: Arc::new(context.baggage.clone()),
-            explains: if context.explains_index { index } else { 0 },
+    pub(super) fn of(seen: &Seen, application: Option<&Application>) -> Self {
+        let index = seen.baggage_index;
+        let own = application.and_then(Application::baggage);
+        let own = own.map(|(baggage, explains_index)| Carried {
+            baggage: baggage.clone(),
+            explains: if explains_index { index } else { 0 },
         });
+        let parent = seen.parent();
         Self {
-            parent: exchange.parent.map(|parent| (exchange.trace_id, parent)),
+            parent: parent.map(|parent| Key::new(seen.trace_id(), parent)),
             index,
             own: own.unwrap_or_default(),
         }
@@ -134,15 +130,13 @@ impl Asked {
 }
 
 /// What is there, and the other values for the keys that it has not.
-fn completed(present: Arc<Baggage>, others: Arc<Baggage>) -> Arc<Baggage> {
+fn completed(present: Baggage, others: Baggage) -> Baggage {
     if present.is_empty() {
         return others;
     }
-    let has = |key: &str| present.iter().any(|(known, _)| known == key);
-    if others.iter().all(|(key, _)| has(key)) {
+    if others.iter().all(|(key, _)| present.has(key)) {
         return present;
     }
-    let missing = others.iter().filter(|(key, _)| !has(key)).cloned();
-    let missing: Vec<_> = missing.collect();
-    Arc::new(present.iter().cloned().chain(missing).collect())
+    let missing = others.iter().filter(|(key, _)| !present.has(key));
+    present.iter().chain(missing).cloned().collect()
 }

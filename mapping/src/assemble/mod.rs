@@ -3,13 +3,10 @@
 
 mod carried;
 mod counters;
+mod exchanges;
 mod limits;
 mod orphans;
-
-use std::cmp::Ordering;
-use std::collections::hash_map::Entry;
-use std::collections::{BinaryHeap, HashMap};
-use std::sync::Arc;
+mod timeline;
 
 use opentelemetry::{SpanId, TraceId};
 
@@ -17,16 +14,44 @@ pub use counters::Counters;
 pub use limits::Limits;
 
 use crate::clock::ClockOffset;
-use crate::map::{Application, Finished, MapOptions, Statements, Unread, map};
+use crate::map::{Application, Finished, Http, MapOptions, Seen, Statements, Unread, map};
 use crate::ordered::Ordered;
-use crate::protocol::Heads;
-use crate::record::{Exchange, Extend, Head, HeadPart, ParentKind, Record};
-use crate::span::{Link, Span, SpanKind};
-use carried::Carried;
-use orphans::{Orphans, Verdict};
+use crate::propagation::NameFilter;
+use crate::record::{Exchange, Extend, Head, Record};
+use crate::slots::{Minted, Place};
+use crate::span::{Link, Span, SpanKind, Spans};
+use carried::{Asked, Carried};
+use exchanges::Exchanges;
+use orphans::{Orphans, Verdict, Visit};
+use timeline::{Due, Timeline, Wait};
 
 /// What heads, extensions and exchanges are joined by.
-type Key = (TraceId, SpanId);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Key {
+    trace: [u64; 2],
+    span: u64,
+}
+
+impl Key {
+    fn new(trace_id: TraceId, span_id: SpanId) -> Self {
+        let trace = u128::from_ne_bytes(trace_id.to_bytes());
+        Self {
+            trace: [(trace >> 64) as u64, trace as u64],
+            span: u64::from_be_bytes(span_id.to_bytes()),
+        }
+    }
+
+    fn span_id(self) -> SpanId {
+        self.span.into()
+    }
+}
+
+/// Of both ids, that of the span is the kernel's own; the trace may be from outside.
+impl Minted for Key {
+    fn hash(self) -> u64 {
+        self.span.hash()
+    }
+}
 
 /// Adopted edges that are remembered for the far end's sake. Its span is due within a second of the
 /// adoption; this is a second of 4,096 a second.
@@ -45,58 +70,38 @@ pub struct Assembler {
     counters: Counters,
     /// The latest time that was seen.
     now: u64,
-    heads: Ordered<Key, PendingHeads>,
+    /// What is read of header fields.
+    filter: NameFilter,
+    exchanges: Exchanges,
     statements: Statements,
-    /// By the ids that the kernel minted, which an adopted edge's extensions still have.
-    waiting: HashMap<Key, Waiting>,
-    due: BinaryHeap<Due>,
+    timeline: Timeline,
     orphans: Orphans,
     /// Adopted edges by the ids that went over the wire, with the ids that they have now: the far
     /// end, if it is on this host, gets a link.
     adopted: Ordered<Key, Link>,
     /// The baggage of exchanges, by their ids.
     carried: Ordered<Key, Carried>,
-}
-
-#[derive(Debug, Default)]
-struct PendingHeads {
-    server_port: u16,
-    trusted: bool,
-    request: Option<Vec<u8>>,
-    reply: Option<Vec<u8>>,
+    /// The last span, whose memory is used for the next.
+    span: Span,
 }
 
 #[derive(Debug)]
 struct Waiting {
     kind: SpanKind,
-    exchange: Exchange,
+    seen: Seen,
     application: Option<Application>,
     /// The offset when its record came.
     offset: ClockOffset,
-    links: Vec<Link>,
+    /// Few spans have any.
+    #[expect(
+        clippy::box_collection,
+        reason = "a third of the room, where many wait"
+    )]
+    links: Option<Box<Vec<Link>>>,
     /// When its record came.
     since: u64,
     due: u64,
     may_be_adopted: bool,
-}
-
-/// When a span is due. The earliest is the greatest, as a heap wants it.
-#[derive(Debug, PartialEq, Eq)]
-struct Due {
-    at: u64,
-    key: Key,
-}
-
-impl Ord for Due {
-    fn cmp(&self, other: &Self) -> Ordering {
-        other.at.cmp(&self.at)
-    }
-}
-
-impl PartialOrd for Due {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
 }
 
 impl Assembler {
@@ -105,12 +110,13 @@ impl Assembler {
     pub fn new(limits: Limits, options: MapOptions, offset: ClockOffset) -> Self {
         Self {
             orphans: Orphans::new(&limits),
-            heads: Ordered::new(limits.pending_heads),
+            filter: Http::filter(&options),
+            exchanges: Exchanges::new(limits.pending_heads),
             statements: Statements::new(limits.statements),
             adopted: Ordered::new(ADOPTED),
             carried: Ordered::new(limits.pending_heads),
-            waiting: HashMap::new(),
-            due: BinaryHeap::new(),
+            timeline: Timeline::default(),
+            span: Span::empty(),
             counters: Counters::default(),
             now: 0,
             limits,
@@ -125,20 +131,20 @@ impl Assembler {
     }
 
     /// Takes one record. A span goes to `out` only if it has to make room.
-    pub fn push(&mut self, record: Record, out: &mut Vec<Span>) {
+    pub fn push(&mut self, record: Record<'_>, out: &mut impl Spans) {
         match record {
-            Record::Head(head) => self.head(head),
+            Record::Head(head) => self.head(&head),
             Record::Extend(extend) => {
                 self.counters.extends += 1;
                 self.extend(&extend);
             }
             Record::Point(exchange) => {
                 self.counters.points += 1;
-                self.exchange(SpanKind::Server, exchange, out);
+                self.exchange(SpanKind::Server, &exchange, out);
             }
             Record::Edge(exchange) => {
                 self.counters.edges += 1;
-                self.exchange(SpanKind::Client, exchange, out);
+                self.exchange(SpanKind::Client, &exchange, out);
             }
         }
     }
@@ -149,30 +155,31 @@ impl Assembler {
         self.orphans.records_lost(now.max(self.now));
     }
 
+    /// Says that a process began: what is known of another one of this id tells nothing about it.
+    pub fn process_started(&mut self, pid: u32) {
+        self.orphans.process_started(pid);
+    }
+
     /// Hands out the spans that are due at `now`, a time of the kernel's monotonic clock.
-    pub fn ready(&mut self, now: u64, out: &mut Vec<Span>) {
+    pub fn ready(&mut self, now: u64, out: &mut impl Spans) {
         self.now = self.now.max(now);
-        while self.due.peek().is_some_and(|due| due.at <= now) {
+        while self.timeline.first().is_some_and(|first| first <= now) {
             self.pop(out);
         }
     }
 
     /// Hands out everything that waits, and forgets the rest: for the end.
-    pub fn flush(&mut self, out: &mut Vec<Span>) {
-        while let Some(Due { key, .. }) = self.due.pop() {
-            if let Some(waiting) = self.waiting.remove(&key) {
-                self.finish(key, waiting, out);
-            }
-        }
-        self.counters.heads_unclaimed += self.heads.len() as u64;
-        self.heads.clear();
+    pub fn flush(&mut self, out: &mut impl Spans) {
+        while self.make_room(out) {}
+        self.counters.heads_unclaimed += self.exchanges.open() as u64;
+        self.exchanges.clear();
         self.orphans.clear();
         self.adopted.clear();
     }
 
     /// When the next span is due, if any waits.
     pub fn next_due(&self) -> Option<u64> {
-        self.due.peek().map(|due| due.at)
+        self.timeline.first()
     }
 
     /// What has been done so far.
@@ -180,42 +187,20 @@ impl Assembler {
         &self.counters
     }
 
-    fn head(&mut self, head: Head) {
+    fn head(&mut self, head: &Head<'_>) {
         self.counters.heads += 1;
         self.now = self.now.max(head.time);
-        let key = (head.trace_id, head.span_id);
-        if self.waiting.contains_key(&key) {
-            self.counters.heads_late += 1;
-            return;
-        }
-        if self.heads.get(&key).is_none() {
-            let pending = PendingHeads {
-                server_port: head.server_port,
-                trusted: head.trusted,
-                ..Default::default()
-            };
-            if self.heads.insert(key, pending).is_some() {
-                self.counters.heads_evicted += 1;
-            }
-        }
-        if let Some(pending) = self.heads.get_mut(&key) {
-            let part = match head.part {
-                HeadPart::Request => &mut pending.request,
-                HeadPart::Reply => &mut pending.reply,
-            };
-            match part {
-                None if head.offset == 0 => *part = Some(head.bytes),
-                Some(bytes) if head.offset == bytes.len() => bytes.extend(head.bytes),
-                // A piece before it was lost, or it came twice.
-                _ => self.counters.heads_late += 1,
-            }
-        }
+        let key = Key::new(head.trace_id, head.span_id);
+        let kept = self.exchanges.keep(key, head);
+        self.counters.heads_evicted += u64::from(kept.evicted);
+        self.counters.heads_late += u64::from(kept.late);
     }
 
-    fn exchange(&mut self, kind: SpanKind, exchange: Exchange, out: &mut Vec<Span>) {
+    fn exchange(&mut self, kind: SpanKind, exchange: &Exchange, out: &mut impl Spans) {
         self.now = self.now.max(exchange.end).max(exchange.replied);
-        let key = (exchange.trace_id, exchange.span_id);
-        if self.waiting.contains_key(&key) {
+        let key = Key::new(exchange.trace_id, exchange.span_id);
+        let place = self.exchanges.find(&key);
+        if place.is_some_and(|place| self.exchanges.get_waiting(place).is_some()) {
             self.counters.repeated += 1;
             self.extend(&Extend {
                 trace_id: exchange.trace_id,
@@ -226,61 +211,59 @@ impl Assembler {
             });
             return;
         }
-        while self.waiting.len() >= self.limits.waiting.max(1) {
+        while self.exchanges.waiting() >= self.limits.waiting.max(1) {
             self.counters.hurried += 1;
-            self.make_room(out);
+            if !self.make_room(out) {
+                break;
+            }
         }
-        let application = self.read_heads(key, &exchange);
+        let application = place.and_then(|place| self.read_heads(place, exchange));
         let may_be_adopted = match kind {
             SpanKind::Client => {
-                let noted = self.orphans.edge(key, &exchange);
+                let noted = self.orphans.edge(key, exchange);
                 self.counters.threads_evicted += noted.evicted;
                 self.counters.threads_multiplexing += u64::from(noted.found_multiplexing);
                 noted.may_be_adopted
             }
             SpanKind::Server => {
-                let (verdict, evicted) = self.orphans.reply(key, &exchange);
+                let (verdict, evicted) = self.orphans.reply(key, exchange);
                 self.counters.threads_evicted += evicted;
-                self.carry_out(verdict, &exchange);
+                self.carry_out(verdict);
                 false
             }
         };
-        let wait = if may_be_adopted {
-            self.limits.longest_wait
+        let (wait, duration) = if may_be_adopted {
+            (Wait::Longest, self.limits.longest_wait)
         } else {
-            self.limits.settle
+            (Wait::Settle, self.limits.settle)
         };
-        let at = self.now.saturating_add(wait);
+        let at = self.now.saturating_add(duration);
         self.drop_leftovers();
-        self.due.push(Due { at, key });
-        self.waiting.insert(
-            key,
-            Waiting {
-                kind,
-                exchange,
-                application,
-                offset: self.offset,
-                links: Vec::new(),
-                since: self.now,
-                due: at,
-                may_be_adopted,
-            },
-        );
+        let waiting = Waiting {
+            kind,
+            seen: exchange.into(),
+            application,
+            offset: self.offset,
+            links: None,
+            since: self.now,
+            due: at,
+            may_be_adopted,
+        };
+        let place = self.exchanges.wait(key, place, waiting);
+        self.timeline.push(wait, Due { at, place });
     }
 
-    fn read_heads(&mut self, key: Key, exchange: &Exchange) -> Option<Application> {
-        let pending = self.heads.remove(&key)?;
-        let heads = Heads {
-            request: pending.request.as_deref().filter(|head| !head.is_empty()),
-            reply: pending.reply.as_deref().filter(|head| !head.is_empty()),
-            server_port: pending.server_port,
+    fn read_heads(&mut self, place: Place, exchange: &Exchange) -> Option<Application> {
+        let open = self.exchanges.take_heads(place)?;
+        let (statements, options) = (&mut self.statements, &self.options);
+        let read = Application::read(&open.heads(), exchange, statements, options, &self.filter);
+        self.exchanges.put_back(open);
+        let Some((application, unread)) = read else {
+            self.counters.protocol_unknown += 1;
+            return None;
         };
-        let application = Application::read(&heads, exchange, &mut self.statements, &self.options);
-        match &application {
-            Some(application) => self.count_unread(application.unread()),
-            None => self.counters.protocol_unknown += 1,
-        }
-        application
+        self.count_unread(unread);
+        Some(application)
     }
 
     fn count_unread(&mut self, unread: Unread) {
@@ -294,15 +277,16 @@ impl Assembler {
 
     fn extend(&mut self, extend: &Extend) {
         self.now = self.now.max(extend.end);
-        let key = (extend.trace_id, extend.span_id);
-        let Some(waiting) = self.waiting.get_mut(&key) else {
+        let key = Key::new(extend.trace_id, extend.span_id);
+        let place = self.exchanges.find(&key);
+        let Some(waiting) = place.and_then(|place| self.exchanges.get_waiting_mut(place)) else {
             self.counters.extends_late += 1;
             return;
         };
-        let exchange = &mut waiting.exchange;
-        exchange.end = exchange.end.max(extend.end);
-        exchange.bytes_received = exchange.bytes_received.max(extend.bytes_received);
-        exchange.bytes_sent = exchange.bytes_sent.max(extend.bytes_sent);
+        let seen = &mut waiting.seen;
+        seen.end = seen.end.max(extend.end);
+        seen.bytes_received = seen.bytes_received.max(extend.bytes_received);
+        seen.bytes_sent = seen.bytes_sent.max(extend.bytes_sent);
         let last = waiting.since.saturating_add(self.limits.longest_wait);
         waiting.due = self
             .now
@@ -310,44 +294,46 @@ impl Assembler {
             .min(last)
             .max(waiting.due);
         match waiting.kind {
-            SpanKind::Server => self.orphans.reply_went_on(key, &waiting.exchange),
-            SpanKind::Client => self.orphans.edge_went_on(key, &waiting.exchange),
+            SpanKind::Server => self.orphans.reply_went_on(key, &waiting.seen),
+            SpanKind::Client => self.orphans.edge_went_on(key, &waiting.seen),
         }
     }
 
     /// What was adopted leaves its first due time behind: as many of those are kept as there are
     /// spans.
     fn drop_leftovers(&mut self) {
-        if self.due.len() > 2 * self.waiting.len() + 1_024 {
-            let waiting = self.waiting.iter();
-            self.due = waiting
-                .map(|(key, waiting)| Due {
-                    at: waiting.due,
-                    key: *key,
-                })
-                .collect();
+        if self.timeline.len() > 2 * self.exchanges.waiting() + 1_024 {
+            let exchanges = &self.exchanges;
+            self.timeline.retain(|due| {
+                let waiting = exchanges.get_waiting(due.place);
+                waiting.is_some_and(|waiting| due.at <= waiting.due)
+            });
         }
     }
 
-    fn carry_out(&mut self, verdict: Verdict, visit: &Exchange) {
-        let due = self.now.saturating_add(self.limits.settle);
+    fn carry_out(&mut self, verdict: Verdict) {
+        let at = self.now.saturating_add(self.limits.settle);
         for key in verdict.left {
-            if let Some(waiting) = self.waiting.get_mut(&key) {
+            if let Some(place) = self.exchanges.find(&key)
+                && let Some(waiting) = self.exchanges.get_waiting_mut(place)
+            {
                 self.counters.orphans_left += 1;
                 waiting.may_be_adopted = false;
-                waiting.due = due;
-                self.due.push(Due { at: due, key });
+                waiting.due = at;
+                self.timeline.push(Wait::Settle, Due { at, place });
             }
         }
-        for key in verdict.adopted {
-            if let Some(waiting) = self.waiting.get_mut(&key) {
+        for (key, visit) in verdict.adopted {
+            if let Some(place) = self.exchanges.find(&key)
+                && let Some(waiting) = self.exchanges.get_waiting_mut(place)
+            {
                 self.counters.adopted += 1;
-                waiting.adopt(visit);
-                waiting.due = due;
-                self.due.push(Due { at: due, key });
+                waiting.adopt(&visit);
+                waiting.due = at;
+                self.timeline.push(Wait::Settle, Due { at, place });
                 let now = Link {
                     trace_id: visit.trace_id,
-                    span_id: key.1,
+                    span_id: key.span_id(),
                 };
                 self.adopted.insert(key, now);
             }
@@ -355,83 +341,84 @@ impl Assembler {
     }
 
     /// Takes what is due first. What has been put off since goes back.
-    fn pop(&mut self, out: &mut Vec<Span>) {
-        let Some(Due { at, key }) = self.due.pop() else {
+    fn pop(&mut self, out: &mut impl Spans) {
+        let Some(Due { at, place }) = self.timeline.pop() else {
             return;
         };
-        if let Entry::Occupied(entry) = self.waiting.entry(key) {
-            let due = entry.get().due;
-            if due > at {
-                self.due.push(Due { at: due, key });
-            } else {
-                let waiting = entry.remove();
-                self.finish(key, waiting, out);
-            }
+        let Some(waiting) = self.exchanges.get_waiting(place) else {
+            return;
+        };
+        let due = waiting.due;
+        if due > at {
+            self.timeline.push(Wait::Settle, Due { at: due, place });
+        } else {
+            self.finish(place, out);
         }
     }
 
-    fn make_room(&mut self, out: &mut Vec<Span>) {
-        while let Some(Due { key, .. }) = self.due.pop() {
-            if let Some(waiting) = self.waiting.remove(&key) {
-                self.finish(key, waiting, out);
-                return;
+    /// Hands out what is due first, if anything is there.
+    fn make_room(&mut self, out: &mut impl Spans) -> bool {
+        while let Some(Due { place, .. }) = self.timeline.pop() {
+            if self.exchanges.get_waiting(place).is_some() {
+                self.finish(place, out);
+                return true;
             }
         }
+        false
     }
 
-    fn finish(&mut self, key: Key, waiting: Waiting, out: &mut Vec<Span>) {
-        let Waiting {
-            kind,
-            exchange,
-            application,
-            offset,
-            mut links,
-            may_be_adopted,
-            ..
-        } = waiting;
-        if may_be_adopted {
+    fn finish(&mut self, place: Place, out: &mut impl Spans) {
+        let key = self.exchanges.key(place);
+        let Some((key, waiting)) = key.zip(self.exchanges.get_waiting_mut(place)) else {
+            return;
+        };
+        let seen = &waiting.seen;
+        if waiting.may_be_adopted {
             self.counters.orphans_left += 1;
-            self.orphans.gone(key, &exchange);
+            self.orphans.gone(key, seen);
         }
-        if let Some(parent) = exchange.parent
-            && let Some(link) = self.adopted.get(&(exchange.trace_id, parent))
+        if let Some(parent) = seen.parent()
+            && let Some(link) = self.adopted.get(&Key::new(seen.trace_id(), parent))
         {
-            links.push(*link);
+            waiting.links.get_or_insert_default().push(*link);
         }
-        let carried = self.carried_by(&exchange, application.as_ref());
-        let baggage_unknown = carried.explains != exchange.baggage_index;
-        let baggage = Arc::clone(&carried.baggage);
-        self.remember_baggage(key, carried);
+        let asked = Asked::of(seen, waiting.application.as_ref());
+        let carried = self.carried_by(asked);
+        let Some(waiting) = self.exchanges.get_waiting(place) else {
+            return;
+        };
+        let baggage_unknown = carried.explains != waiting.seen.baggage_index;
         let finished = Finished {
-            kind,
-            exchange,
-            application,
-            offset,
-            links,
-            baggage,
+            kind: waiting.kind,
+            seen: &waiting.seen,
+            application: waiting.application.as_ref(),
+            offset: waiting.offset,
+            links: waiting.links.as_ref().map_or(&[], |links| links.as_slice()),
+            baggage: &carried.baggage,
             baggage_unknown,
         };
-        let mapped = map(finished, &self.options);
+        let client = map(&finished, &self.options, &mut self.span);
+        self.exchanges.discard(place);
+        self.remember_baggage(key, carried);
         self.counters.baggage_unknown += u64::from(baggage_unknown);
-        self.counters.spans += 1 + u64::from(mapped.client.is_some());
-        out.push(mapped.span);
-        out.extend(mapped.client);
+        self.counters.spans += 1 + u64::from(client.is_some());
+        out.span(&mut self.span);
+        if let Some(mut client) = client {
+            out.span(&mut client);
+        }
     }
 }
 
 impl Waiting {
     /// Rule R16. The wire has carried the edge's own trace already: the far end keeps it, so the
     /// edge keeps a link to it.
-    fn adopt(&mut self, visit: &Exchange) {
-        let edge = &mut self.exchange;
-        self.links.push(Link {
-            trace_id: edge.trace_id,
-            span_id: edge.span_id,
+    fn adopt(&mut self, visit: &Visit) {
+        let seen = &mut self.seen;
+        self.links.get_or_insert_default().push(Link {
+            trace_id: seen.trace_id(),
+            span_id: seen.span_id,
         });
-        edge.trace_id = visit.trace_id;
-        edge.parent = Some(visit.span_id);
-        edge.parent_kind = ParentKind::Adopted;
-        edge.flags = visit.flags;
+        seen.adopt(visit.trace_id, visit.span_id, visit.flags);
         self.may_be_adopted = false;
     }
 }

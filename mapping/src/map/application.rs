@@ -1,8 +1,6 @@
 //! What the payload heads of an exchange say, kept until its span is made.
 
-use std::borrow::Cow;
-
-use super::attributes::Attributes;
+use super::Baggage;
 use super::database::Database;
 use super::http::Http;
 use super::messaging::Messaging;
@@ -10,69 +8,73 @@ use super::options::{Fields, MapOptions, Origin, RequestContext};
 use super::rpc::Rpc;
 use super::statements::Statements;
 use super::unread::Unread;
-use crate::propagation::Medium;
-use crate::protocol::{Heads, Protocol, amqp, dubbo, http1, http2, kafka};
+use crate::propagation::{Medium, NameFilter};
+use crate::protocol::{Heads, Protocol, amqp, dubbo, http2, kafka};
 use crate::record::Exchange;
-use crate::span::SpanKind;
+use crate::span::{Attributes, SpanKind, Text};
 
 /// An exchange of a protocol that we know.
 #[derive(Clone, Debug)]
 pub(crate) enum Application {
-    Http(Box<Http>),
+    /// The most frequent by far, and not much larger than a box.
+    Http(Http),
     Database(Box<Database>),
     Rpc(Box<Rpc>),
     Messaging(Box<Messaging>),
 }
 
 impl Application {
-    /// Reads the heads of an exchange. `None` if their protocol is not known.
+    /// Reads the heads of an exchange, and says what could not be read. `None` if their protocol is
+    /// not known. `filter` is that of the options' context and of [`Http`].
     pub(crate) fn read(
         heads: &Heads<'_>,
         exchange: &Exchange,
         statements: &mut Statements,
         options: &MapOptions,
-    ) -> Option<Self> {
+        filter: &NameFilter,
+    ) -> Option<(Self, Unread)> {
         let cookie = exchange.cookie;
         let before = statements.spoken(cookie);
-        let protocol = heads.protocol(before)?;
+        let (protocol, http1) = heads.detect(before)?;
         if before != Some(protocol) {
             statements.speaks(cookie, protocol);
         }
+        let origin = exchange.into();
         let database = match protocol {
             Protocol::Http => {
-                let http = Http::read(heads, exchange.into(), options);
-                return Some(Self::Http(Box::new(http)));
+                let http = Http::read(http1, heads.reply, origin, options, filter);
+                return Some((Self::Http(http), Unread::default()));
             }
             Protocol::Http2 => {
-                let origin = exchange.into();
                 let read = |connection: &mut _| Self::http2(heads, origin, connection, options);
                 return Some(statements.http2(cookie, read));
             }
             Protocol::Dubbo => {
-                let rpc = Rpc::dubbo(heads, exchange.into(), options);
-                return Some(Self::Rpc(Box::new(rpc)));
+                let (rpc, unread) = Rpc::dubbo(heads, origin, options);
+                return Some((Self::Rpc(Box::new(rpc)), unread));
             }
             Protocol::Amqp => {
-                let messaging = Messaging::amqp(heads, exchange.into(), options);
-                return Some(Self::Messaging(Box::new(messaging)));
+                let (messaging, unread) = Messaging::amqp(heads, origin, options);
+                return Some((Self::Messaging(Box::new(messaging)), unread));
             }
             Protocol::Kafka => {
-                let messaging = Messaging::kafka(heads, exchange.into(), options);
-                return Some(Self::Messaging(Box::new(messaging)));
+                let (messaging, unread) = Messaging::kafka(heads, origin, options);
+                return Some((Self::Messaging(Box::new(messaging)), unread));
             }
             Protocol::Redis => Database::redis(heads),
             Protocol::Postgres => Database::postgres(heads, cookie, statements, options),
             Protocol::MySql => Database::mysql(heads, cookie, statements, options),
         };
-        Some(Self::Database(Box::new(database)))
+        Some((Self::Database(Box::new(database)), Unread::default()))
     }
 
     /// Lets `read` have the headers or attachments of a request that has not been answered yet.
     /// `None` if there is no place for any. Its connection is not known, so its protocol has to
-    /// tell itself.
+    /// tell itself. Of header fields only those have to be seen whose names pass the filter.
     pub(crate) fn fields_of_open<T>(
         request: &[u8],
         server_port: u16,
+        filter: &NameFilter,
         read: impl FnOnce(Medium, &mut Fields<'_, '_>) -> T,
     ) -> Option<T> {
         let heads = Heads {
@@ -80,10 +82,12 @@ impl Application {
             reply: None,
             server_port,
         };
-        match heads.protocol(None)? {
+        let (protocol, http1) = heads.detect(None)?;
+        match protocol {
             Protocol::Http => {
-                let request = http1::Request::parse(request)?;
-                Some(read(Medium::Header, &mut request.fields()))
+                let headers = http1?.headers_passing(filter);
+                let mut fields = headers.map(|header| (header.name, header.value));
+                Some(read(Medium::Header, &mut fields))
             }
             Protocol::Http2 => {
                 let request = http2::Connection::default().request(request)?;
@@ -111,7 +115,7 @@ impl Application {
         origin: Origin,
         connection: &mut http2::Connection,
         options: &MapOptions,
-    ) -> Self {
+    ) -> (Self, Unread) {
         let request = heads.request.and_then(|head| connection.request(head));
         let reply = heads
             .reply
@@ -130,27 +134,15 @@ impl Application {
             .flatten()
             .any(http2::Message::is_grpc);
         if grpc {
-            let mut rpc = Rpc::grpc(request, reply, context);
-            rpc.unread = unread;
-            return Self::Rpc(Box::new(rpc));
+            let rpc = Rpc::grpc(request, reply, context);
+            return (Self::Rpc(Box::new(rpc)), unread);
         }
-        let mut http = Http::of_http2(request, reply, context, options);
-        http.unread = unread;
-        Self::Http(Box::new(http))
-    }
-
-    /// What could not be read.
-    pub(crate) fn unread(&self) -> Unread {
-        match self {
-            Self::Http(http) => http.unread,
-            Self::Database(_) => Unread::default(),
-            Self::Rpc(rpc) => rpc.unread,
-            Self::Messaging(messaging) => messaging.unread,
-        }
+        let http = Http::of_http2(request, reply, context, options);
+        (Self::Http(http), unread)
     }
 
     /// The low-cardinality name.
-    pub(super) fn name(&self) -> Cow<'static, str> {
+    pub(super) fn name(&self) -> Text {
         match self {
             Self::Http(http) => http.name(),
             Self::Database(database) => database.name(),
@@ -160,21 +152,34 @@ impl Application {
     }
 
     /// Host and port by which the client called the server.
-    pub(super) fn host(&self) -> Option<(&str, Option<u16>)> {
-        let host = match self {
-            Self::Http(http) => &http.host,
-            Self::Database(_) | Self::Messaging(_) => return None,
-            Self::Rpc(rpc) => &rpc.host,
-        };
-        host.as_ref().map(|(host, port)| (host.as_str(), *port))
+    pub(super) fn host(&self) -> Option<(&Text, Option<u16>)> {
+        match self {
+            Self::Http(http) => Some((http.host.as_ref()?, http.port)),
+            Self::Database(_) | Self::Messaging(_) => None,
+            Self::Rpc(rpc) => rpc.host.as_ref().map(|(host, port)| (host, *port)),
+        }
     }
 
-    pub(crate) fn context(&self) -> Option<&RequestContext> {
+    /// The baggage that the request brought, and whether its index stands for just these values.
+    pub(crate) fn baggage(&self) -> Option<(&Baggage, bool)> {
         match self {
-            Self::Http(http) => Some(&http.context),
-            Self::Messaging(messaging) => Some(&messaging.context),
+            Self::Http(http) => Some((&http.baggage, http.explains_index)),
             Self::Database(_) => None,
-            Self::Rpc(rpc) => Some(&rpc.context),
+            Self::Rpc(rpc) => Some((&rpc.context.baggage, rpc.context.explains_index)),
+            Self::Messaging(messaging) => {
+                let context = &messaging.context;
+                Some((&context.baggage, context.explains_index))
+            }
+        }
+    }
+
+    /// The `tracestate` that it brought.
+    pub(super) fn trace_state(&self) -> Option<&Text> {
+        match self {
+            Self::Http(http) => http.trace_state(),
+            Self::Database(_) => None,
+            Self::Rpc(rpc) => Some(&rpc.context.trace_state),
+            Self::Messaging(messaging) => Some(&messaging.context.trace_state),
         }
     }
 
@@ -189,12 +194,12 @@ impl Application {
     }
 
     /// `error.type`, if the reply says that the exchange failed.
-    pub(super) fn error_type(&self, kind: SpanKind) -> Option<String> {
+    pub(super) fn error_type(&self, kind: SpanKind) -> Option<Text> {
         match self {
             Self::Http(http) => http.error_type(kind),
             Self::Database(database) => database.status.clone(),
             Self::Rpc(rpc) => rpc.error_type(kind),
-            Self::Messaging(messaging) => messaging.error.map(str::to_owned),
+            Self::Messaging(messaging) => messaging.error.map(Text::constant),
         }
     }
 

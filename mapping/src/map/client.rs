@@ -1,14 +1,12 @@
 //! One more span for a client outside, where no agent is.
 
-use std::borrow::Cow;
-
 use opentelemetry::SpanId;
 
-use super::attributes::Attributes;
-use super::{Application, IS_REMOTE, Sides, failure};
+use super::{Application, IS_REMOTE, Seen, Sides, failure};
+use crate::attributes::key;
 use crate::clock::ClockOffset;
-use crate::record::{Exchange, NoParent, ParentKind};
-use crate::span::{Span, SpanKind};
+use crate::record::{NoParent, ParentKind};
+use crate::span::{Attributes, Span, SpanKind, Text};
 
 /// The service of clients outside.
 const CLIENT: &str = "client";
@@ -16,42 +14,33 @@ const CLIENT: &str = "client";
 /// The `CLIENT` span of an ingress, which becomes the parent of `server`; `None` for a point that
 /// is no ingress. It has the times that this host saw: the way of the request is not in them.
 pub(super) fn span_of_client(
-    exchange: &Exchange,
+    seen: &Seen,
     application: Option<&Application>,
     offset: ClockOffset,
     server: &mut Span,
 ) -> Option<Span> {
-    if exchange.parent_kind != ParentKind::None(NoParent::Ingress) || server.parent.is_some() {
+    if seen.parent_kind != ParentKind::None(NoParent::Ingress) || server.parent.is_some() {
         return None;
     }
-    let there = Exchange {
-        local: exchange.remote,
-        remote: exchange.local,
-        ..exchange.clone()
-    };
     let mut attributes = Attributes::new();
-    Sides::of(&there, SpanKind::Client).write(application, SpanKind::Client, &mut attributes);
+    let sides = Sides::of(seen.remote(), seen.local(), SpanKind::Client);
+    sides.write(application, SpanKind::Client, &mut attributes);
     if let Some(application) = application {
         application.write(&mut attributes);
     }
-    let status = failure(
-        application,
-        exchange.error,
-        SpanKind::Client,
-        &mut attributes,
-    );
-    attributes.text("lanewire.parent", exchange.parent_kind.as_str());
+    let status = failure(application, seen.error, SpanKind::Client, &mut attributes);
+    attributes.text(key!("lanewire.parent"), seen.parent_kind.as_str());
     let span = Span {
-        span_id: another_id(exchange.span_id),
+        span_id: another_id(seen.span_id),
         kind: SpanKind::Client,
-        attributes: attributes.into_vec(),
+        attributes,
         links: Vec::new(),
         status,
-        start_unix_nano: match exchange.arrived {
+        start_unix_nano: match seen.arrived {
             0 => server.start_unix_nano,
             arrived => offset.unix(arrived).min(server.start_unix_nano),
         },
-        service: Some(Cow::Borrowed(CLIENT)),
+        service: Some(Text::constant(CLIENT)),
         ..server.clone()
     };
     server.parent = Some(span.span_id);

@@ -1,13 +1,13 @@
 //! What the heads of database protocols say.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::attributes::Attributes;
 use super::options::MapOptions;
 use super::statements::{Statement, Statements};
+use crate::attributes::key;
 use crate::protocol::sql::Dialect;
 use crate::protocol::{Heads, mysql, postgres, redis};
+use crate::span::{Attributes, Text};
 
 /// The longest summary that the semantic conventions allow.
 const LONGEST_SUMMARY: usize = 255;
@@ -15,15 +15,15 @@ const LONGEST_SUMMARY: usize = 255;
 #[derive(Clone, Debug)]
 pub(crate) struct Database {
     system: &'static str,
-    operation: Option<Cow<'static, str>>,
+    operation: Option<Text>,
     batch: Option<usize>,
-    namespace: Option<String>,
+    namespace: Option<Text>,
     /// What was run, in its order. Several where a driver sends several at once.
     statements: Vec<Arc<Statement>>,
     /// They were only prepared.
     prepared: bool,
     /// The error code of the reply.
-    pub(super) status: Option<String>,
+    pub(super) status: Option<Text>,
     /// A farewell: the connection is closed next, and that is no error.
     pub(super) farewell: bool,
 }
@@ -50,9 +50,9 @@ impl Database {
         if let Some(request) = request {
             database.farewell = request.operation == "QUIT";
             database.batch = request.batch;
-            database.operation = Some(request.operation);
+            database.operation = Some(request.operation.into());
         }
-        database.status = heads.reply.and_then(redis::error).map(str::to_owned);
+        database.status = heads.reply.and_then(redis::error).map(Text::copied);
         database
     }
 
@@ -70,7 +70,7 @@ impl Database {
         for message in postgres::Messages::new(heads.request.unwrap_or_default()) {
             match message {
                 Message::Startup { database: name } => {
-                    database.namespace = name.map(str::to_owned);
+                    database.namespace = name.map(Text::copied);
                 }
                 Message::Query { sql, whole } => {
                     database.run(read(sql, Dialect::Postgres, whole, options));
@@ -107,7 +107,7 @@ impl Database {
                 database.run(statement);
             }
         }
-        database.status = heads.reply.and_then(postgres::error).map(str::to_owned);
+        database.status = heads.reply.and_then(postgres::error).map(Text::copied);
         database
     }
 
@@ -139,7 +139,7 @@ impl Database {
                 None => database.operation = Some("EXECUTE".into()),
             },
             Some(Request::Use { database: name }) => {
-                database.namespace = name.map(str::to_owned);
+                database.namespace = name.map(Text::copied);
                 database.operation = Some("USE".into());
             }
             Some(Request::Quit) => {
@@ -150,7 +150,7 @@ impl Database {
             Some(Request::Query { sql: None, .. } | Request::Login) | None => {}
         }
         let error = heads.reply.and_then(mysql::error);
-        database.status = error.map(|code| code.to_string());
+        database.status = error.map(|code| code.to_string().into());
         database
     }
 
@@ -159,14 +159,14 @@ impl Database {
     }
 
     /// The summary, else the operation, else the system.
-    pub(super) fn name(&self) -> Cow<'static, str> {
+    pub(super) fn name(&self) -> Text {
         self.summary()
             .or_else(|| self.operation.clone())
-            .unwrap_or(Cow::Borrowed(self.system))
+            .unwrap_or(Text::constant(self.system))
     }
 
     /// What the statements do: `db.query.summary`.
-    fn summary(&self) -> Option<Cow<'static, str>> {
+    fn summary(&self) -> Option<Text> {
         if !self.prepared
             && let [statement] = self.statements.as_slice()
         {
@@ -187,41 +187,41 @@ impl Database {
             }
             text.push_str(part);
         }
-        (!text.is_empty()).then_some(Cow::Owned(text))
+        (!text.is_empty()).then(|| text.into())
     }
 
     pub(super) fn write(&self, attributes: &mut Attributes) {
-        attributes.text("network.protocol.name", self.system);
-        attributes.text("db.system.name", self.system);
+        attributes.text(key!("network.protocol.name"), self.system);
+        attributes.text(key!("db.system.name"), self.system);
         let only = match self.statements.as_slice() {
             [statement] if !self.prepared => Some(statement),
             _ => None,
         };
         let operation = match (&self.operation, only) {
             (Some(operation), _) => Some(operation.clone()),
-            (None, Some(statement)) => statement.operation.map(Cow::Borrowed),
-            (None, None) => self.prepared.then_some(Cow::Borrowed("PREPARE")),
+            (None, Some(statement)) => statement.operation.map(Text::constant),
+            (None, None) => self.prepared.then_some(Text::constant("PREPARE")),
         };
         if let Some(operation) = operation {
-            attributes.text("db.operation.name", operation);
+            attributes.text(key!("db.operation.name"), &operation);
         }
-        if let Some(collection) = only.and_then(|statement| statement.collection.clone()) {
-            attributes.text("db.collection.name", collection);
+        if let Some(collection) = only.and_then(|statement| statement.collection.as_ref()) {
+            attributes.text(key!("db.collection.name"), collection);
         }
         if let Some(namespace) = &self.namespace {
-            attributes.text("db.namespace", namespace.clone());
+            attributes.text(key!("db.namespace"), namespace);
         }
         if let Some(summary) = self.summary() {
-            attributes.text("db.query.summary", summary);
+            attributes.text(key!("db.query.summary"), &summary);
         }
         if let Some(text) = self.text() {
-            attributes.text("db.query.text", text);
+            attributes.text(key!("db.query.text"), text.as_str());
         }
         if let Some(batch) = self.batch {
-            attributes.number("db.operation.batch.size", batch);
+            attributes.number(key!("db.operation.batch.size"), batch);
         }
         if let Some(status) = &self.status {
-            attributes.text("db.response.status_code", status.clone());
+            attributes.text(key!("db.response.status_code"), status);
         }
     }
 

@@ -3,14 +3,13 @@
 //! The span's kind stays what the exchange is: a call of the broker, and not the making of a
 //! message (`PRODUCER`) or its use (`CONSUMER`), of which the wire knows nothing.
 
-use std::borrow::Cow;
-
-use super::attributes::Attributes;
 use super::options::{MapOptions, Origin, RequestContext};
 use super::unread::Unread;
+use crate::attributes::key;
 use crate::propagation::Medium;
-use crate::protocol::message::{self, MessageHeaders};
+use crate::protocol::message::MessageHeaders;
 use crate::protocol::{Heads, amqp, kafka};
+use crate::span::{Attributes, Text};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Messaging {
@@ -20,21 +19,20 @@ pub(crate) struct Messaging {
     operation: Option<&'static str>,
     operation_type: Option<&'static str>,
     /// Of low cardinality: what the span is named after.
-    target: Option<String>,
-    destination: Option<String>,
+    target: Option<Text>,
+    destination: Option<Text>,
     /// The destination's name is made up, and another the next time.
     anonymous: bool,
     partition: Option<i32>,
-    routing_key: Option<String>,
+    routing_key: Option<Text>,
     /// How many messages, if not one.
     batch: Option<usize>,
-    client_id: Option<String>,
-    group: Option<String>,
+    client_id: Option<Text>,
+    group: Option<Text>,
     pub(super) error: Option<&'static str>,
     /// No reply is due, so that the connection may be closed without one.
     pub(super) unanswered: bool,
     pub(super) context: RequestContext,
-    pub(super) unread: Unread,
 }
 
 impl Messaging {
@@ -56,14 +54,13 @@ impl Messaging {
             error: None,
             unanswered: false,
             context: RequestContext::default(),
-            unread: Unread::default(),
         }
     }
 
-    pub(super) fn kafka(heads: &Heads<'_>, origin: Origin, options: &MapOptions) -> Self {
+    pub(super) fn kafka(heads: &Heads<'_>, origin: Origin, options: &MapOptions) -> (Self, Unread) {
         let mut messaging = Self::new("kafka", "kafka");
         let Some(request) = heads.request.and_then(kafka::Request::parse) else {
-            return messaging;
+            return (messaging, Unread::default());
         };
         messaging.operation = Some(request.name);
         messaging.operation_type = match request.name {
@@ -72,22 +69,23 @@ impl Messaging {
             "OffsetCommit" | "ShareAcknowledge" => Some("settle"),
             _ => None,
         };
-        messaging.destination = request.topic.map(str::to_owned);
+        messaging.destination = request.topic.map(Text::copied);
         messaging.target.clone_from(&messaging.destination);
         messaging.partition = request.partition;
         messaging.batch = request.batch.filter(|count| *count != 1);
         messaging.client_id = request
             .client_id
             .filter(|id| !id.is_empty())
-            .map(str::to_owned);
-        messaging.group = request.group.map(str::to_owned);
+            .map(Text::copied);
+        messaging.group = request.group.map(Text::copied);
         messaging.unanswered = request.unanswered;
         messaging.error = heads.reply.and_then(|reply| request.error(reply));
-        messaging.headers(&request.headers, request.unread, origin, options);
-        messaging
+        messaging.headers(&request.headers, origin, options);
+        let unread = request.unread.map(Unread::from).unwrap_or_default();
+        (messaging, unread)
     }
 
-    pub(super) fn amqp(heads: &Heads<'_>, origin: Origin, options: &MapOptions) -> Self {
+    pub(super) fn amqp(heads: &Heads<'_>, origin: Origin, options: &MapOptions) -> (Self, Unread) {
         let mut messaging = Self::new("rabbitmq", "amqp");
         messaging.protocol_version = Some("0.9.1");
         let request = heads
@@ -99,7 +97,7 @@ impl Messaging {
                 messaging.method(reply.method);
                 messaging.between(reply.exchange, reply.routing_key, None);
             }
-            return messaging;
+            return (messaging, Unread::default());
         };
         match request.method {
             Some(method) => {
@@ -118,8 +116,9 @@ impl Messaging {
         messaging.between(exchange, routing_key, request.queue);
         messaging.batch = request.batch.filter(|count| *count != 1);
         messaging.error = heads.reply.and_then(|reply| request.error(reply));
-        messaging.headers(&request.headers, request.unread, origin, options);
-        messaging
+        messaging.headers(&request.headers, origin, options);
+        let unread = request.unread.map(Unread::from).unwrap_or_default();
+        (messaging, unread)
     }
 
     fn method(&mut self, method: amqp::Method) {
@@ -137,12 +136,12 @@ impl Messaging {
                 parts.push(part);
             }
         }
-        let filled = |name: Option<&str>| name.filter(|name| !name.is_empty()).map(str::to_owned);
+        let filled = |name: Option<&str>| name.filter(|name| !name.is_empty()).map(Text::copied);
         self.routing_key = filled(routing_key);
         self.destination = match (parts.as_slice(), exchange) {
             ([], None) => None,
-            ([], Some(_)) => Some("amq.default".into()),
-            (parts, _) => Some(parts.join(":")),
+            ([], Some(_)) => Some(Text::constant("amq.default")),
+            (parts, _) => Some(parts.join(":").into()),
         };
         let target = filled(queue)
             .or_else(|| filled(exchange))
@@ -151,14 +150,7 @@ impl Messaging {
         self.target = target.filter(|_| !self.anonymous);
     }
 
-    fn headers(
-        &mut self,
-        headers: &MessageHeaders<'_>,
-        unread: Option<message::Unread>,
-        origin: Origin,
-        options: &MapOptions,
-    ) {
-        self.unread = unread.map(Unread::from).unwrap_or_default();
+    fn headers(&mut self, headers: &MessageHeaders<'_>, origin: Origin, options: &MapOptions) {
         if !headers.is_empty() {
             let mut fields = headers.iter().copied();
             self.context = options.context.read(Medium::Property, &mut fields, origin);
@@ -166,49 +158,52 @@ impl Messaging {
     }
 
     /// Operation and target, else the operation, else the system.
-    pub(super) fn name(&self) -> Cow<'static, str> {
+    pub(super) fn name(&self) -> Text {
         match (self.operation, &self.target) {
-            (Some(operation), Some(target)) => Cow::Owned(format!("{operation} {target}")),
-            (Some(operation), None) => Cow::Borrowed(operation),
-            (None, _) => Cow::Borrowed(self.system),
+            (Some(operation), Some(target)) => format!("{operation} {target}").into(),
+            (Some(operation), None) => Text::constant(operation),
+            (None, _) => Text::constant(self.system),
         }
     }
 
     pub(super) fn write(&self, attributes: &mut Attributes) {
-        attributes.text("network.protocol.name", self.protocol);
+        attributes.text(key!("network.protocol.name"), self.protocol);
         if let Some(version) = self.protocol_version {
-            attributes.text("network.protocol.version", version);
+            attributes.text(key!("network.protocol.version"), version);
         }
-        attributes.text("messaging.system", self.system);
+        attributes.text(key!("messaging.system"), self.system);
         if let Some(operation) = self.operation {
-            attributes.text("messaging.operation.name", operation);
+            attributes.text(key!("messaging.operation.name"), operation);
         }
         if let Some(operation_type) = self.operation_type {
-            attributes.text("messaging.operation.type", operation_type);
+            attributes.text(key!("messaging.operation.type"), operation_type);
         }
         if let Some(destination) = &self.destination {
-            attributes.text("messaging.destination.name", destination.clone());
+            attributes.text(key!("messaging.destination.name"), destination);
         }
         if self.anonymous {
-            attributes.yes("messaging.destination.anonymous");
+            attributes.yes(key!("messaging.destination.anonymous"));
         }
         if let Some(partition) = self.partition {
-            attributes.text("messaging.destination.partition.id", partition.to_string());
+            attributes.text(
+                key!("messaging.destination.partition.id"),
+                partition.to_string().as_str(),
+            );
         }
         if let Some(routing_key) = &self.routing_key {
             attributes.text(
-                "messaging.rabbitmq.destination.routing_key",
-                routing_key.clone(),
+                key!("messaging.rabbitmq.destination.routing_key"),
+                routing_key,
             );
         }
         if let Some(batch) = self.batch {
-            attributes.number("messaging.batch.message_count", batch);
+            attributes.number(key!("messaging.batch.message_count"), batch);
         }
         if let Some(client_id) = &self.client_id {
-            attributes.text("messaging.client.id", client_id.clone());
+            attributes.text(key!("messaging.client.id"), client_id);
         }
         if let Some(group) = &self.group {
-            attributes.text("messaging.consumer.group.name", group.clone());
+            attributes.text(key!("messaging.consumer.group.name"), group);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! From a record to a span.
 
 mod application;
-mod attributes;
+mod baggage;
 mod client;
 mod database;
 mod http;
@@ -9,27 +9,27 @@ mod messaging;
 mod options;
 mod parent;
 mod rpc;
+mod seen;
 mod statements;
 mod unread;
 
-use std::borrow::Cow;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 pub(crate) use application::Application;
+pub use baggage::Baggage;
+pub(crate) use http::Http;
 #[cfg(test)]
 pub(crate) use options::NoContext;
-pub use options::{
-    Baggage, ContextReader, Fields, Glimpse, MapOptions, Origin, PeerNames, RequestContext,
-};
+pub use options::{ContextReader, Fields, Glimpse, MapOptions, Origin, PeerNames, RequestContext};
 pub use parent::UnknownParentKind;
+pub(crate) use seen::Seen;
 pub(crate) use statements::Statements;
 pub(crate) use unread::Unread;
 
+use crate::attributes::key;
 use crate::clock::ClockOffset;
-use crate::record::{Exchange, ExchangeError};
-use crate::span::{Link, Span, SpanKind, Status};
-use attributes::Attributes;
+use crate::record::ExchangeError;
+use crate::span::{Attributes, Key, Link, Span, SpanKind, Status, Text};
 
 /// OTLP span flags: whether the parent is remote is known.
 const IS_REMOTE_KNOWN: u32 = 0x100;
@@ -38,103 +38,93 @@ const IS_REMOTE: u32 = 0x200;
 
 /// Everything a span is made of.
 #[derive(Debug)]
-pub(crate) struct Finished {
+pub(crate) struct Finished<'a> {
     pub(crate) kind: SpanKind,
-    pub(crate) exchange: Exchange,
-    pub(crate) application: Option<Application>,
+    pub(crate) seen: &'a Seen,
+    pub(crate) application: Option<&'a Application>,
     pub(crate) offset: ClockOffset,
-    pub(crate) links: Vec<Link>,
+    pub(crate) links: &'a [Link],
     /// All baggage that it has.
-    pub(crate) baggage: Arc<Baggage>,
+    pub(crate) baggage: &'a Baggage,
     /// Whether it has an index that nobody here knows.
     pub(crate) baggage_unknown: bool,
 }
 
-/// What came of it.
-#[derive(Debug)]
-pub(crate) struct Mapped {
-    pub(crate) span: Span,
-    /// The span of the client outside, if there is one.
-    pub(crate) client: Option<Span>,
-}
-
-/// Makes the span.
-pub(crate) fn map(finished: Finished, options: &MapOptions) -> Mapped {
-    let Finished {
+/// Makes the span, in the place of a former one. Gives the span of the client outside, if there is
+/// one.
+pub(crate) fn map(finished: &Finished<'_>, options: &MapOptions, span: &mut Span) -> Option<Span> {
+    let &Finished {
         kind,
-        exchange,
+        seen,
         application,
         offset,
-        mut links,
         baggage,
-        baggage_unknown,
+        ..
     } = finished;
-    let application = application.as_ref();
-    let mut attributes = Attributes::new();
-    let sides = Sides::of(&exchange, kind);
+    let mut attributes = std::mem::take(&mut span.attributes);
+    attributes.clear();
+    let sides = Sides::of(seen.local(), seen.remote(), kind);
     sides.write(application, kind, &mut attributes);
     if kind == SpanKind::Client
         && let Some(name) = options
             .peers
             .as_ref()
-            .and_then(|peers| peers.name(exchange.remote))
+            .and_then(|peers| peers.name(sides.peer))
     {
-        attributes.text("service.peer.name", name);
+        attributes.text(key!("service.peer.name"), &name);
     }
     if let Some(application) = application {
         application.write(&mut attributes);
     }
-    let status = failure(application, exchange.error, kind, &mut attributes);
-    attributes.text("lanewire.parent", exchange.parent_kind.as_str());
-    write_figures(&exchange, &mut attributes);
+    let status = failure(application, seen.error, kind, &mut attributes);
+    attributes.text(key!("lanewire.parent"), seen.parent_kind.as_str());
+    write_figures(seen, &mut attributes);
     for (key, values) in baggage.iter() {
-        attributes.foreign(key, values);
+        write_foreign(key, values, &mut attributes);
     }
-    if baggage_unknown {
-        attributes.number("lanewire.baggage.index", exchange.baggage_index);
+    if finished.baggage_unknown {
+        attributes.number(key!("lanewire.baggage.index"), seen.baggage_index);
     }
 
-    links.extend(
-        exchange
-            .link
-            .map(|(trace_id, span_id)| Link { trace_id, span_id }),
-    );
-    let start = exchange.start;
-    let end = exchange.end.max(exchange.replied).max(start);
-    let remote = if exchange.parent_kind.is_remote() {
+    let mut links = std::mem::take(&mut span.links);
+    links.clear();
+    links.extend(finished.links);
+    links.extend(seen.link());
+    let start = seen.start;
+    let end = seen.end.max(seen.replied).max(start);
+    let remote = if seen.parent_kind.is_remote() {
         IS_REMOTE
     } else {
         0
     };
-    let mut span = Span {
-        trace_id: exchange.trace_id,
-        span_id: exchange.span_id,
-        parent: exchange.parent,
-        flags: u32::from(exchange.flags.to_u8()) | IS_REMOTE_KNOWN | remote,
+    *span = Span {
+        trace_id: seen.trace_id(),
+        span_id: seen.span_id,
+        parent: seen.parent(),
+        flags: u32::from(seen.flags().to_u8()) | IS_REMOTE_KNOWN | remote,
         trace_state: application
-            .and_then(Application::context)
-            .map(|context| context.trace_state.clone())
+            .and_then(Application::trace_state)
+            .cloned()
             .unwrap_or_default(),
         kind,
         name: name(application, sides.server.port()),
         start_unix_nano: offset.unix(start),
         end_unix_nano: offset.unix(end),
-        attributes: attributes.into_vec(),
+        attributes,
         links,
         status,
-        pid: exchange.pid,
+        pid: seen.pid,
         service: None,
     };
-    let client = (options.client_span && kind == SpanKind::Server)
-        .then(|| client::span_of_client(&exchange, application, offset, &mut span))
-        .flatten();
-    Mapped { span, client }
+    (options.client_span && kind == SpanKind::Server)
+        .then(|| client::span_of_client(seen, application, offset, span))
+        .flatten()
 }
 
-fn name(application: Option<&Application>, server_port: u16) -> String {
+fn name(application: Option<&Application>, server_port: u16) -> Text {
     match application {
-        Some(application) => application.name().into_owned(),
-        None => format!("tcp {server_port}"),
+        Some(application) => application.name(),
+        None => format!("tcp {server_port}").into(),
     }
 }
 
@@ -147,8 +137,8 @@ struct Sides {
 }
 
 impl Sides {
-    fn of(exchange: &Exchange, kind: SpanKind) -> Self {
-        let (local, peer) = (plain(exchange.local), plain(exchange.remote));
+    /// Both ends, IPv4 as such.
+    fn of(local: SocketAddr, peer: SocketAddr, kind: SpanKind) -> Self {
         let server = match kind {
             SpanKind::Server => local,
             SpanKind::Client => peer,
@@ -166,34 +156,29 @@ impl Sides {
         kind: SpanKind,
         attributes: &mut Attributes,
     ) {
-        attributes.text("network.transport", "tcp");
+        attributes.text(key!("network.transport"), "tcp");
         let family = if self.local.is_ipv4() { "ipv4" } else { "ipv6" };
-        attributes.text("network.type", family);
-        let (local, peer) = (self.local.ip().to_string(), self.peer.ip().to_string());
+        attributes.text(key!("network.type"), family);
+        let (local, peer) = (Text::from(self.local.ip()), Text::from(self.peer.ip()));
         let (client, server) = match kind {
             SpanKind::Server => (&peer, &local),
             SpanKind::Client => (&local, &peer),
         };
         let (host, port) = match application.and_then(Application::host) {
-            Some((host, port)) => (host.to_owned(), port),
-            None => (server.clone(), None),
+            Some((host, port)) => (host, port),
+            None => (server, None),
         };
-        attributes.text("server.address", host);
-        attributes.number("server.port", port.unwrap_or(self.server.port()));
+        attributes.text(key!("server.address"), host);
+        attributes.number(key!("server.port"), port.unwrap_or(self.server.port()));
         if kind == SpanKind::Server {
-            attributes.text("client.address", client.clone());
-            attributes.number("client.port", self.peer.port());
+            attributes.text(key!("client.address"), client);
+            attributes.number(key!("client.port"), self.peer.port());
         }
-        attributes.text("network.local.address", local);
-        attributes.number("network.local.port", self.local.port());
-        attributes.text("network.peer.address", peer);
-        attributes.number("network.peer.port", self.peer.port());
+        attributes.text(key!("network.local.address"), &local);
+        attributes.number(key!("network.local.port"), self.local.port());
+        attributes.text(key!("network.peer.address"), &peer);
+        attributes.number(key!("network.peer.port"), self.peer.port());
     }
-}
-
-/// An IPv4 address is one, even on a socket of IPv6.
-fn plain(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 /// Writes `error.type` and gives the status. What broke the connection weighs more than what the
@@ -211,20 +196,20 @@ fn failure(
         None => None,
     };
     if let Some((error_type, message)) = broken {
-        attributes.text("error.type", error_type);
+        attributes.text(key!("error.type"), &error_type);
         return Status::Error(message);
     }
     match application.and_then(|application| application.error_type(kind)) {
         Some(error_type) => {
-            attributes.text("error.type", error_type);
+            attributes.text(key!("error.type"), &error_type);
             // No message: the conventions want none that the status code already gives.
-            Status::Error(String::new())
+            Status::Error(Text::EMPTY)
         }
         None => Status::Unset,
     }
 }
 
-fn describe(error: ExchangeError) -> (Cow<'static, str>, String) {
+fn describe(error: ExchangeError) -> (Text, Text) {
     match error {
         ExchangeError::Closed => (
             "connection_closed".into(),
@@ -234,22 +219,35 @@ fn describe(error: ExchangeError) -> (Cow<'static, str>, String) {
         ExchangeError::TimedOut => ("timeout".into(), "the connection timed out".into()),
         ExchangeError::Other(errno) => (
             format!("errno:{errno}").into(),
-            format!("the socket failed with errno {errno}"),
+            format!("the socket failed with errno {errno}").into(),
         ),
     }
 }
 
-fn write_figures(exchange: &Exchange, attributes: &mut Attributes) {
-    let tcp = &exchange.tcp;
-    attributes.number("lanewire.tcp.srtt_us", tcp.srtt_us);
-    attributes.number("lanewire.tcp.rttvar_us", tcp.rttvar_us);
-    attributes.number("lanewire.tcp.snd_cwnd", tcp.snd_cwnd);
-    attributes.number("lanewire.tcp.retransmits", tcp.retransmits);
-    attributes.number("lanewire.tcp.bytes_sent", exchange.bytes_sent);
-    attributes.number("lanewire.tcp.bytes_received", exchange.bytes_received);
-    if exchange.arrived != 0 {
-        let queued = exchange.start.saturating_sub(exchange.arrived) / 1_000;
-        attributes.number("lanewire.queue_us", queued);
+/// Writes what came from outside, unless the key is taken: values are one text or a list. None of our
+/// own keys is without a dot.
+fn write_foreign(key: &Key, values: &[Text], attributes: &mut Attributes) {
+    if key.contains('.') && attributes.get(key).is_some() {
+        return;
+    }
+    match values {
+        [] => {}
+        [one] => attributes.push(key, one),
+        several => attributes.push(key, several),
+    }
+}
+
+fn write_figures(seen: &Seen, attributes: &mut Attributes) {
+    let tcp = &seen.tcp;
+    attributes.number(key!("lanewire.tcp.srtt_us"), tcp.srtt_us);
+    attributes.number(key!("lanewire.tcp.rttvar_us"), tcp.rttvar_us);
+    attributes.number(key!("lanewire.tcp.snd_cwnd"), tcp.snd_cwnd);
+    attributes.number(key!("lanewire.tcp.retransmits"), tcp.retransmits);
+    attributes.number(key!("lanewire.tcp.bytes_sent"), seen.bytes_sent);
+    attributes.number(key!("lanewire.tcp.bytes_received"), seen.bytes_received);
+    if seen.arrived != 0 {
+        let queued = seen.start.saturating_sub(seen.arrived) / 1_000;
+        attributes.number(key!("lanewire.queue_us"), queued);
     }
 }
 

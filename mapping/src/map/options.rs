@@ -1,21 +1,19 @@
 //! What the configuration says about spans, and what the mapping asks its surroundings.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::propagation::{IndexCollision, Medium};
+use super::Baggage;
+use crate::propagation::{EVERY_NAME, IndexCollision, Medium, NameFilter};
 use crate::record::{Exchange, ParentKind};
-
-/// Baggage: keys as configured, in lower case where only a prefix is, each with its values in order.
-pub type Baggage = Vec<(String, Vec<String>)>;
+use crate::span::Text;
 
 /// What the header fields of a request say beside its trace and span id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestContext {
     /// The `tracestate`; empty if there is none or if it is not valid.
-    pub trace_state: String,
+    pub trace_state: Text,
     /// The allowed keys of the baggage.
     pub baggage: Baggage,
     /// Whether the index of the exchange stands for just these values.
@@ -60,6 +58,11 @@ impl From<&Exchange> for Origin {
 
 /// Reads propagated context: the seam to the propagation formats.
 pub trait ContextReader: Send + Sync {
+    /// Lets the names of header fields pass that say anything to it. It may be given others, too.
+    fn filter(&self) -> &NameFilter {
+        &EVERY_NAME
+    }
+
     /// What these fields of a request's headers, attachments or properties say, given as names and
     /// values in their order. Called once for each request head that has them.
     fn read<'h>(
@@ -81,7 +84,7 @@ pub trait ContextReader: Send + Sync {
 
     /// The baggage that an index stands for, or `None` if nobody here knows it, or more than one
     /// tuple has it. Never asked for 0.
-    fn resolve(&self, index: u16) -> Option<Arc<Baggage>>;
+    fn resolve(&self, index: u16) -> Option<Baggage>;
 
     /// What it had to discard so far, by reason, for export.
     fn counters(&self) -> Vec<(&'static str, u64)> {
@@ -102,7 +105,7 @@ pub trait ContextReader: Send + Sync {
 /// Names peers that no agent traces, so that a service graph has a node for them.
 pub trait PeerNames: Send + Sync {
     /// The service at that address, or `None` if it is traced itself or unknown.
-    fn name(&self, peer: SocketAddr) -> Option<Cow<'static, str>>;
+    fn name(&self, peer: SocketAddr) -> Option<Text>;
 }
 
 /// The options of the mapping.
@@ -157,7 +160,7 @@ impl ContextReader for NoContext {
         Glimpse::default()
     }
 
-    fn resolve(&self, _: u16) -> Option<Arc<Baggage>> {
+    fn resolve(&self, _: u16) -> Option<Baggage> {
         None
     }
 }

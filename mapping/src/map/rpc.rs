@@ -1,14 +1,12 @@
 //! What the heads of remote procedure calls say, by the conventions for RPC, gRPC and Dubbo.
 
-use std::borrow::Cow;
-
-use super::attributes::Attributes;
 use super::http::host;
 use super::options::{MapOptions, Origin, RequestContext};
 use super::unread::Unread;
+use crate::attributes::key;
 use crate::propagation::Medium;
 use crate::protocol::{Heads, dubbo, http2};
-use crate::span::SpanKind;
+use crate::span::{Attributes, SpanKind, Text};
 
 /// The longest method, with its service, that is believed to be one.
 const LONGEST_METHOD: usize = 512;
@@ -56,17 +54,16 @@ pub(crate) struct Rpc {
     /// The name and the version of what carries it.
     protocol: (&'static str, Option<&'static str>),
     /// The service and its method, with a slash in between.
-    method: Option<String>,
-    status: Option<Cow<'static, str>>,
+    method: Option<Text>,
+    status: Option<Text>,
     /// What the method threw, though the status may be OK.
-    exception: Option<String>,
+    exception: Option<Text>,
     /// Of a reply that has nothing better: something in front of the server gave it.
     http_status: Option<u16>,
-    pub(super) host: Option<(String, Option<u16>)>,
+    pub(super) host: Option<(Text, Option<u16>)>,
     /// There is no reply to this.
     pub(super) one_way: bool,
     pub(super) context: RequestContext,
-    pub(super) unread: Unread,
 }
 
 impl Rpc {
@@ -81,30 +78,30 @@ impl Rpc {
             host: None,
             one_way: false,
             context: RequestContext::default(),
-            unread: Unread::default(),
         }
     }
 
-    pub(super) fn dubbo(heads: &Heads<'_>, origin: Origin, options: &MapOptions) -> Self {
+    pub(super) fn dubbo(heads: &Heads<'_>, origin: Origin, options: &MapOptions) -> (Self, Unread) {
         let mut rpc = Self::new("dubbo", ("dubbo", Some("2")));
+        let mut unread = Unread::default();
         if let Some(request) = heads.request.and_then(dubbo::Request::parse) {
             rpc.one_way = !request.two_way;
             if let (Some(service), Some(method)) = (request.service, request.method) {
-                rpc.method = Some(format!("{service}/{method}"));
+                rpc.method = Some(format!("{service}/{method}").into());
             }
-            rpc.unread = request.unread.map(Unread::from).unwrap_or_default();
+            unread = request.unread.map(Unread::from).unwrap_or_default();
             let attachments = &mut request.attachments();
             let context = &options.context;
             rpc.context = context.read(Medium::Attachment, attachments, origin);
         }
         if let Some(reply) = heads.reply.and_then(dubbo::Response::parse) {
             rpc.status = Some(match reply.status_name() {
-                Some(name) => Cow::Borrowed(name),
-                None => Cow::Owned(reply.status.to_string()),
+                Some(name) => Text::constant(name),
+                None => reply.status.to_string().into(),
             });
-            rpc.exception = reply.exception.map(Cow::into_owned);
+            rpc.exception = reply.exception.map(|name| Text::copied(&name));
         }
-        rpc
+        (rpc, unread)
     }
 
     /// gRPC, or Triple of Dubbo 3. `context` is what was read of the request's fields.
@@ -119,7 +116,7 @@ impl Rpc {
         let mut rpc = Self::new(system, ("http", Some("2")));
         rpc.context = context;
         if let Some(request) = request {
-            rpc.method = request.get(":path").and_then(method).map(str::to_owned);
+            rpc.method = request.get(":path").and_then(method).map(Text::copied);
             rpc.host = host(request);
         }
         if let Some(reply) = reply {
@@ -128,13 +125,13 @@ impl Rpc {
                 rpc.http_status = reply.status().filter(|status| *status >= 400);
             }
             let thrown = reply.get("tri-exception-code");
-            rpc.exception = thrown.is_some().then(|| "_OTHER".to_owned());
+            rpc.exception = thrown.is_some().then_some(Text::constant("_OTHER"));
         }
         rpc
     }
 
     /// The method, unless the server has none of this name: those may be many.
-    fn known_method(&self) -> Option<&String> {
+    fn known_method(&self) -> Option<&Text> {
         let unknown = matches!(
             self.status.as_deref(),
             Some("UNIMPLEMENTED" | "SERVICE_NOT_FOUND")
@@ -143,46 +140,46 @@ impl Rpc {
     }
 
     /// The method, else the system.
-    pub(super) fn name(&self) -> Cow<'static, str> {
+    pub(super) fn name(&self) -> Text {
         match self.known_method() {
-            Some(method) => Cow::Owned(method.clone()),
-            None => Cow::Borrowed(self.system),
+            Some(method) => method.clone(),
+            None => Text::constant(self.system),
         }
     }
 
     /// The exception, or a status that means failure: for a server that is its own failure only.
-    pub(super) fn error_type(&self, kind: SpanKind) -> Option<String> {
+    pub(super) fn error_type(&self, kind: SpanKind) -> Option<Text> {
         if let Some(exception) = &self.exception {
             return Some(exception.clone());
         }
         let server = kind == SpanKind::Server;
         if let Some(status) = self.http_status {
-            return (!server || status >= 500).then(|| status.to_string());
+            return (!server || status >= 500).then(|| status.to_string().into());
         }
-        let status = self.status.as_deref().filter(|status| *status != "OK")?;
-        (!server || SERVER_ERRORS.contains(&status)).then(|| status.to_owned())
+        let status = self.status.as_ref().filter(|status| **status != "OK")?;
+        (!server || SERVER_ERRORS.contains(&status.as_str())).then(|| status.clone())
     }
 
     pub(super) fn write(&self, attributes: &mut Attributes) {
         let (name, version) = self.protocol;
-        attributes.text("network.protocol.name", name);
+        attributes.text(key!("network.protocol.name"), name);
         if let Some(version) = version {
-            attributes.text("network.protocol.version", version);
+            attributes.text(key!("network.protocol.version"), version);
         }
-        attributes.text("rpc.system.name", self.system);
+        attributes.text(key!("rpc.system.name"), self.system);
         match (self.known_method(), &self.method) {
-            (Some(method), _) => attributes.text("rpc.method", method.clone()),
+            (Some(method), _) => attributes.text(key!("rpc.method"), method),
             (None, Some(original)) => {
-                attributes.text("rpc.method", "_OTHER");
-                attributes.text("rpc.method_original", original.clone());
+                attributes.text(key!("rpc.method"), "_OTHER");
+                attributes.text(key!("rpc.method_original"), original);
             }
             (None, None) => {}
         }
         if let Some(status) = &self.status {
-            attributes.text("rpc.response.status_code", status.clone());
+            attributes.text(key!("rpc.response.status_code"), status);
         }
         if let Some(status) = self.http_status {
-            attributes.number("http.response.status_code", status);
+            attributes.number(key!("http.response.status_code"), status);
         }
     }
 }
@@ -197,10 +194,10 @@ fn method(path: &str) -> Option<&str> {
 }
 
 /// The name of a code, or the code itself if it is a number without a name.
-fn code(status: &str) -> Option<Cow<'static, str>> {
+fn code(status: &str) -> Option<Text> {
     let number: u16 = status.parse().ok()?;
     Some(match GRPC_CODES.get(usize::from(number)) {
-        Some(name) => Cow::Borrowed(name),
-        None => Cow::Owned(number.to_string()),
+        Some(name) => Text::constant(name),
+        None => number.to_string().into(),
     })
 }

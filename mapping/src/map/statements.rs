@@ -1,21 +1,21 @@
 //! What is remembered of connections: their protocol, which not every message tells, prepared
 //! statements, so that their executions have a name, and header fields that HTTP/2 refers to.
 
-use std::borrow::Cow;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
 
 use crate::ordered::Ordered;
 use crate::protocol::sql::{Dialect, redact, summarize};
 use crate::protocol::{Protocol, http2};
+use crate::span::Text;
 
 /// What is known of a statement.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Statement {
     /// `None` if it begins like no statement that we know.
-    pub(super) summary: Option<Cow<'static, str>>,
+    pub(super) summary: Option<Text>,
     pub(super) operation: Option<&'static str>,
-    pub(super) collection: Option<String>,
+    pub(super) collection: Option<Text>,
     /// Without literals, if the configuration asks for it.
     pub(super) text: Option<String>,
 }
@@ -25,9 +25,9 @@ impl Statement {
         let text = with_text.then(|| redact(sql, dialect, whole));
         match summarize(sql, dialect, whole) {
             Some(summary) => Self {
-                summary: Some(summary.text),
+                summary: Some(summary.text.into()),
                 operation: summary.operation,
-                collection: summary.collection,
+                collection: summary.collection.map(Text::from),
                 text,
             },
             None => Self {
@@ -48,6 +48,8 @@ pub(crate) struct Statements {
     prepared: Ordered<(u64, u64), Arc<Statement>>,
     protocols: Ordered<u64, Protocol>,
     http2: Ordered<u64, http2::Connection>,
+    /// Names are hashed so that nobody can foresee how.
+    hashing: RandomState,
 }
 
 /// Connections of HTTP/2 that are remembered. Each takes up to 8 KiB and some.
@@ -59,6 +61,7 @@ impl Statements {
             prepared: Ordered::new(capacity),
             protocols: Ordered::new(capacity),
             http2: Ordered::new(capacity.min(HTTP2_CONNECTIONS)),
+            hashing: RandomState::new(),
         }
     }
 
@@ -85,17 +88,16 @@ impl Statements {
 
     /// Remembers a statement by its name: text in PostgreSQL, a number in MySQL.
     pub(super) fn prepare(&mut self, cookie: u64, name: impl Hash, statement: Arc<Statement>) {
-        self.prepared.insert((cookie, hash(name)), statement);
+        let key = (cookie, self.hash(name));
+        self.prepared.insert(key, statement);
     }
 
     pub(super) fn get(&self, cookie: u64, name: impl Hash) -> Option<Arc<Statement>> {
-        self.prepared.get(&(cookie, hash(name))).cloned()
+        self.prepared.get(&(cookie, self.hash(name))).cloned()
     }
-}
 
-/// 64 bits: of a million statements, two of one connection meet with a chance of 3e-8.
-fn hash(name: impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    name.hash(&mut hasher);
-    hasher.finish()
+    /// 64 bits: of a million statements, two of one connection meet with a chance of 3e-8.
+    fn hash(&self, name: impl Hash) -> u64 {
+        self.hashing.hash_one(name)
+    }
 }

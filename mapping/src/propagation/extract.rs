@@ -1,13 +1,12 @@
 //! From a parsed request head to its trace and its keys, in one pass.
 
-use std::borrow::Cow;
-
-use super::baggage::BAGGAGE;
+use super::Read;
 use super::carrier::Carrier;
 use super::format::{AutoPropagation, Propagation};
 use super::header::{Lines, Medium};
-use super::trace_context::{TRACEPARENT, TraceContext, TraceParentError};
-use super::trace_state::{TRACESTATE, TraceState, TraceStateError};
+use super::pick::{Field, Picked};
+use super::trace_context::{TraceContext, TraceParentError};
+use super::trace_state::{TraceState, TraceStateError};
 
 /// What a request head says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,35 +54,46 @@ impl AutoPropagation {
         medium: Medium,
         fields: impl IntoIterator<Item = (&'h str, &'h [u8])>,
     ) -> Extracted {
-        let mut parents = Vec::new();
-        let mut states = Vec::new();
-        let mut keys: Vec<(&str, Cow<'_, str>)> = Vec::new();
-        for (name, value) in fields {
-            let list = if medium.same_name(name, TRACEPARENT) {
-                &mut parents
-            } else if medium.same_name(name, TRACESTATE) {
-                &mut states
-            } else if medium.same_name(name, BAGGAGE) || self.requires().carries(name) {
-                keys.push((name, String::from_utf8_lossy(value)));
-                continue;
-            } else {
-                continue;
-            };
-            list.push(String::from_utf8_lossy(value));
-        }
+        let picked = Picked::of(medium, fields, self.requires(), self.filter());
         let mut extracted = Extracted::default();
-        match TraceContext::from_headers(parents.iter().map(AsRef::as_ref)) {
-            Ok(trace) => extracted.trace = trace,
-            Err(error) => extracted.trace_error = Some(error),
-        }
-        if extracted.trace.is_some() {
-            match TraceState::from_headers(states.iter().map(AsRef::as_ref)) {
-                Ok(state) => extracted.trace_state = state,
-                Err(error) => extracted.trace_state_error = Some(error),
-            }
-        }
-        let read = self.read(&mut extracted.carrier, &Lines(medium, &keys));
+        extracted.read_trace(picked.parents.as_slice(), picked.states.as_slice());
+        let read = self.read_keys(medium, picked.keys.as_slice(), &mut extracted.carrier);
         extracted.discarded = read.discarded;
         extracted
+    }
+
+    /// Reads fields that were picked for their keys.
+    pub(super) fn read_keys(
+        &self,
+        medium: Medium,
+        keys: &[Field<'_>],
+        carrier: &mut Carrier,
+    ) -> Read {
+        let lossy = keys.iter().map(|(n, v)| (*n, String::from_utf8_lossy(v)));
+        let lines: Vec<_> = lossy.collect();
+        self.read(carrier, &Lines(medium, &lines))
+    }
+}
+
+impl Extracted {
+    /// Reads the values of `traceparent`, and those of `tracestate` if there is a trace.
+    pub(super) fn read_trace(&mut self, parents: &[&[u8]], states: &[&[u8]]) {
+        let trace = match parents {
+            [] => return,
+            [parent] => String::from_utf8_lossy(parent).parse(),
+            _ => Err(TraceParentError::Several),
+        };
+        match trace {
+            Ok(trace) => self.trace = Some(trace),
+            Err(error) => return self.trace_error = Some(error),
+        }
+        let states: Vec<_> = states
+            .iter()
+            .map(|state| String::from_utf8_lossy(state))
+            .collect();
+        match TraceState::from_headers(states.iter().map(AsRef::as_ref)) {
+            Ok(state) => self.trace_state = state,
+            Err(error) => self.trace_state_error = Some(error),
+        }
     }
 }

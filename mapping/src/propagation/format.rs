@@ -7,10 +7,11 @@ use super::cargo::Cargo;
 use super::carrier::Carrier;
 use super::header::{HeaderReader, HeaderWriter};
 use super::location::Location;
+use super::name_filter::NameFilter;
 use super::request_context::RequestContext;
 use super::require::{CargoRequire, CargoRequires, LiveCargoRequire, RequireError};
 use super::require::{DEFAULT_KEYS, DEFAULT_PREFIXES};
-use super::{baggage, live};
+use super::{baggage, live, pick};
 
 /// How keys look on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -190,9 +191,10 @@ pub trait Propagation {
 /// assert_eq!(outgoing.get("baggage").as_deref(), Some("x-lane-code=gray"));
 /// # Ok::<(), RequireError>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AutoPropagation {
     requires: CargoRequires,
+    filter: NameFilter,
     format: Format,
     auto_detect: AutoDetect,
     compat: Compat,
@@ -233,6 +235,7 @@ impl AutoPropagation {
     /// ```
     pub fn with_requires(requires: CargoRequires, config: &PropagationConfig) -> Self {
         Self {
+            filter: pick::filter(&requires),
             requires,
             format: config.format,
             auto_detect: config.auto_detect,
@@ -243,6 +246,11 @@ impl AutoPropagation {
     /// Which keys may cross.
     pub fn requires(&self) -> &CargoRequires {
         &self.requires
+    }
+
+    /// Lets the names of fields pass that may say anything of a trace or a key.
+    pub fn filter(&self) -> &NameFilter {
+        &self.filter
     }
 
     pub(super) fn format(&self) -> Format {
@@ -268,6 +276,12 @@ impl AutoPropagation {
             Format::W3c => baggage::write(self.compat, cargos, writer),
             Format::Live => live::write(cargos, writer),
         }
+    }
+}
+
+impl Default for AutoPropagation {
+    fn default() -> Self {
+        Self::with_requires(CargoRequires::default(), &PropagationConfig::default())
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
-use std::sync::Arc;
 
 use super::bracket;
 use super::indexed::IndexedTuples;
 use super::tuple::Tuple;
 use crate::map::Baggage;
 use crate::ordered::Ordered;
+use crate::span::Text;
 
 /// Tuples that are remembered from headers; the one that was seen longest ago makes room. A host
 /// with as many would find two with one index among them all the time.
@@ -49,15 +49,12 @@ impl fmt::Display for IndexCollision {
     }
 }
 
-/// What spans show of a tuple.
-type Shown = Arc<Baggage>;
-
 /// The tuples that are known here: those of the configuration, and those that were read in headers.
 #[derive(Debug)]
 pub(super) struct Known {
     indexed: IndexedTuples,
-    configured: HashMap<u16, Shown>,
-    learnt: Ordered<u16, (Tuple, Shown)>,
+    configured: HashMap<u16, Baggage>,
+    learnt: Ordered<u16, (Tuple, Baggage)>,
     /// What stands for more than one tuple. There are 65,535 at the most.
     ambiguous: HashSet<u16>,
     untold: VecDeque<IndexCollision>,
@@ -122,12 +119,12 @@ impl Known {
     }
 
     /// What an index stands for, if that is one tuple.
-    pub(super) fn resolve(&mut self, index: u16) -> Option<Shown> {
+    pub(super) fn resolve(&mut self, index: u16) -> Option<Baggage> {
         if let Some(known) = self.configured.get(&index) {
-            return Some(Arc::clone(known));
+            return Some(known.clone());
         }
         self.learnt.touch(&index);
-        self.learnt.get(&index).map(|(_, known)| Arc::clone(known))
+        self.learnt.get(&index).map(|(_, known)| known.clone())
     }
 
     fn collide(&mut self, index: u16, first: Tuple, second: &Tuple, configured: bool) {
@@ -162,13 +159,13 @@ impl Known {
     }
 }
 
-fn shown(tuple: &Tuple) -> Shown {
+/// What spans show of a tuple.
+fn shown(tuple: &Tuple) -> Baggage {
+    let values = |joined| bracket::parse(joined).into_iter().map(Text::from).collect();
     let pairs = tuple.pairs();
-    Arc::new(
-        pairs
-            .map(|(key, value)| (key.to_owned(), bracket::parse(value)))
-            .collect(),
-    )
+    pairs
+        .map(|(key, joined)| (key.into(), values(joined)))
+        .collect()
 }
 
 #[cfg(test)]

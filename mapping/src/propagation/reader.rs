@@ -5,14 +5,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::cargo::{Cargo, Label};
 use super::carrier::Carrier;
+use super::extract::Extracted;
 use super::format::{AutoPropagation, PropagationConfig};
 use super::header::Medium;
 use super::indexed::IndexedTuples;
 use super::known::{IndexCollision, Known};
+use super::memo::{Keys, Memo, Said};
+use super::name_filter::NameFilter;
+use super::pick::{Field, Picked};
 use super::require::{CargoRequire, CargoRequires, LiveCargoRequire, RequireError};
 use super::tuple::{Slots, Tuple};
 use super::uid::Uid;
 use crate::map::{Baggage, ContextReader, Fields, Glimpse, Origin, RequestContext};
+use crate::span::Text;
 
 /// Reads the propagated context of requests as the configuration says.
 #[derive(Debug)]
@@ -23,12 +28,28 @@ pub struct PropagationReader {
     accepted: CargoRequires,
     /// The keys of a tuple that are carried.
     slots: Slots,
-    known: Mutex<Known>,
+    state: Mutex<State>,
     traceparent_refused: AtomicU64,
     tracestate_refused: AtomicU64,
     tracestate_untrusted: AtomicU64,
     baggage_refused: AtomicU64,
     baggage_untrusted: AtomicU64,
+}
+
+/// What was read before.
+#[derive(Debug)]
+struct State {
+    known: Known,
+    memo: Memo,
+}
+
+impl State {
+    fn new(tuples: IndexedTuples) -> Mutex<Self> {
+        Mutex::new(Self {
+            known: Known::new(tuples),
+            memo: Memo::default(),
+        })
+    }
 }
 
 impl PropagationReader {
@@ -44,7 +65,7 @@ impl PropagationReader {
             propagation,
             uid,
             accepted: CargoRequires::new([])?,
-            known: Mutex::new(Known::new(IndexedTuples::default())),
+            state: State::new(IndexedTuples::default()),
             traceparent_refused: AtomicU64::default(),
             tracestate_refused: AtomicU64::default(),
             tracestate_untrusted: AtomicU64::default(),
@@ -59,23 +80,67 @@ impl PropagationReader {
     /// If a key or a prefix could not be carried.
     pub fn accepting(mut self, keys: &LiveCargoRequire) -> Result<Self, RequireError> {
         self.accepted = CargoRequires::new([keys as &dyn CargoRequire])?;
+        self.state().memo = Memo::default();
         Ok(self)
     }
 
     /// Knows these tuples from the start.
     pub fn knowing(mut self, tuples: IndexedTuples) -> Self {
-        self.known = Mutex::new(Known::new(tuples));
+        self.state = State::new(tuples);
         self
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn state(&self) -> MutexGuard<'_, State> {
         // Nothing that can panic is done while it is locked, beside running out of memory.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a tuple that was read is what this index stands for; then it is learnt.
-    fn explains(&self, tuple: &Tuple, index: u16) -> bool {
-        index != 0 && self.known().learn(tuple, index)
+    /// What fields that were picked say of keys, and whether this index stands for their tuple; then
+    /// that is learnt.
+    fn keys(&self, said: Said, fields: &[Field<'_>], index: u16) -> (Arc<Keys>, bool) {
+        let State { known, memo } = &mut *self.state();
+        let keys = memo.keys(said, fields, || self.read_keys(said, fields));
+        let explains = index != 0 && known.learn(&keys.tuple, index);
+        (keys, explains)
+    }
+
+    fn read_keys(&self, said: Said, fields: &[Field<'_>]) -> Keys {
+        let mut carrier = Carrier::new();
+        let read = self
+            .propagation
+            .read_keys(said.medium, fields, &mut carrier);
+        let believed = |cargo: &Cargo| said.trusted || self.accepts(cargo);
+        Keys {
+            shown: self.shown(&carrier, believed),
+            tuple: self.tuple(&carrier, believed),
+            left_out: carrier.iter().filter(|cargo| !believed(cargo)).count() as u64,
+            discarded: read.discarded as u64,
+        }
+    }
+
+    fn pick<'h>(&self, medium: Medium, fields: &mut Fields<'_, 'h>) -> Picked<'h> {
+        let propagation = &self.propagation;
+        Picked::of(medium, fields, propagation.requires(), propagation.filter())
+    }
+
+    /// The `tracestate`, if there is one that counts.
+    fn trace_state(&self, picked: &Picked<'_>, origin: Origin) -> Text {
+        let (parents, states) = (picked.parents.as_slice(), picked.states.as_slice());
+        if parents.is_empty() {
+            return Text::EMPTY;
+        }
+        let mut extracted = Extracted::default();
+        extracted.read_trace(parents, states);
+        let refused = extracted.trace_error.is_some();
+        count(&self.traceparent_refused, refused.into());
+        let refused = extracted.trace_state_error.is_some();
+        count(&self.tracestate_refused, refused.into());
+        let state = extracted.trace_state;
+        if !origin.trusted && !origin.follows_traceparent && !state.is_empty() {
+            count(&self.tracestate_untrusted, 1);
+            return Text::EMPTY;
+        }
+        Text::copied(state.as_str())
     }
 
     fn accepts(&self, cargo: &Cargo) -> bool {
@@ -95,45 +160,49 @@ impl PropagationReader {
     fn shown(&self, carrier: &Carrier, believed: impl Fn(&Cargo) -> bool) -> Baggage {
         let cargos = carrier.iter().filter(|cargo| believed(cargo));
         cargos
-            .filter_map(|cargo| Some((cargo.key().to_owned(), self.uid.show(cargo)?)))
+            .filter_map(|cargo| {
+                let values = self.uid.show(cargo)?.into_iter().map(Text::from);
+                Some((Text::copied(cargo.key()), values.collect()))
+            })
             .collect()
     }
 }
 
 fn count(counter: &AtomicU64, more: u64) {
-    counter.fetch_add(more, Ordering::Relaxed);
+    if more > 0 {
+        counter.fetch_add(more, Ordering::Relaxed);
+    }
 }
 
 impl ContextReader for PropagationReader {
+    fn filter(&self) -> &NameFilter {
+        self.propagation.filter()
+    }
+
     fn read<'h>(
         &self,
         medium: Medium,
         fields: &mut Fields<'_, 'h>,
         origin: Origin,
     ) -> RequestContext {
-        let extracted = self.propagation.extract(medium, fields);
-        count(&self.baggage_refused, extracted.discarded as u64);
-        count(
-            &self.traceparent_refused,
-            extracted.trace_error.is_some().into(),
-        );
-        count(
-            &self.tracestate_refused,
-            extracted.trace_state_error.is_some().into(),
-        );
-        let carrier = &extracted.carrier;
-        let believed = |cargo: &Cargo| origin.trusted || self.accepts(cargo);
-        let left_out = carrier.iter().filter(|cargo| !believed(cargo)).count();
-        count(&self.baggage_untrusted, left_out as u64);
-        let explains_index = self.explains(&self.tuple(carrier, believed), origin.index);
-        let mut trace_state = extracted.trace_state.to_string();
-        if !origin.trusted && !origin.follows_traceparent && !trace_state.is_empty() {
-            count(&self.tracestate_untrusted, 1);
-            trace_state.clear();
+        let picked = self.pick(medium, fields);
+        let trace_state = self.trace_state(&picked, origin);
+        if picked.keys.as_slice().is_empty() {
+            return RequestContext {
+                trace_state,
+                ..RequestContext::default()
+            };
         }
+        let said = Said {
+            medium,
+            trusted: origin.trusted,
+        };
+        let (keys, explains_index) = self.keys(said, picked.keys.as_slice(), origin.index);
+        count(&self.baggage_refused, keys.discarded);
+        count(&self.baggage_untrusted, keys.left_out);
         RequestContext {
             trace_state,
-            baggage: self.shown(carrier, believed),
+            baggage: keys.shown.clone(),
             explains_index,
         }
     }
@@ -145,18 +214,21 @@ impl ContextReader for PropagationReader {
         trusted: bool,
         index: u16,
     ) -> Glimpse {
-        let carrier = self.propagation.extract(medium, fields).carrier;
-        let believed = |cargo: &Cargo| trusted || self.accepts(cargo);
-        let explains_index = self.explains(&self.tuple(&carrier, believed), index);
+        let picked = self.pick(medium, fields);
+        if picked.keys.as_slice().is_empty() {
+            return Glimpse::default();
+        }
+        let said = Said { medium, trusted };
+        let (keys, explains_index) = self.keys(said, picked.keys.as_slice(), index);
         Glimpse {
-            baggage: self.shown(&carrier, believed),
+            baggage: keys.shown.clone(),
             explains_index,
             complete: explains_index,
         }
     }
 
-    fn resolve(&self, index: u16) -> Option<Arc<Baggage>> {
-        self.known().resolve(index)
+    fn resolve(&self, index: u16) -> Option<Baggage> {
+        self.state().known.resolve(index)
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
@@ -167,15 +239,15 @@ impl ContextReader for PropagationReader {
             ("tracestate_untrusted", read(&self.tracestate_untrusted)),
             ("baggage_refused", read(&self.baggage_refused)),
             ("baggage_untrusted", read(&self.baggage_untrusted)),
-            ("tuple_forgotten", self.known().forgotten()),
+            ("tuple_forgotten", self.state().known.forgotten()),
         ]
     }
 
     fn tuples(&self) -> Vec<(&'static str, u64)> {
-        self.known().figures()
+        self.state().known.figures()
     }
 
     fn collisions(&self) -> Vec<IndexCollision> {
-        self.known().collisions()
+        self.state().known.collisions()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::name_filter::NameFilter;
 use super::syntax;
 
 /// The keys carried unless configured otherwise.
@@ -152,6 +153,12 @@ impl CargoRequires {
     /// Whether a header of this name is carried, compared without regard to case (RFC 9110).
     pub fn carries(&self, name: &str) -> bool {
         self.names.iter().any(|n| n.eq_ignore_ascii_case(name)) || self.prefix_of(name).is_some()
+    }
+
+    /// Lets all names pass that are carried.
+    pub fn filter(&self) -> NameFilter {
+        let prefixes = self.prefixes.iter();
+        NameFilter::of(self.names.iter().chain(prefixes).map(String::as_str))
     }
 
     fn prefix_of(&self, name: &str) -> Option<&str> {

@@ -7,7 +7,10 @@ mod headers;
 
 use memchr::memchr;
 
+use headers::Passing;
 pub use headers::{Header, Headers};
+
+use crate::propagation::NameFilter;
 
 /// The longest method that is believed to be one. The longest registered is 17 (RFC 3253).
 const LONGEST_METHOD: usize = 24;
@@ -22,6 +25,7 @@ const KNOWN_METHODS: [&str; 10] = [
 pub struct Request<'a> {
     /// The method as sent; methods are case-sensitive.
     pub method: &'a str,
+    known: Option<&'static str>,
     /// The request target as far as it was seen.
     target: &'a [u8],
     /// `1.0` or `1.1`; `None` if the head ends before it.
@@ -33,13 +37,8 @@ impl<'a> Request<'a> {
     /// Reads a request. `None` if this is none, or if too little of it is there to tell.
     pub fn parse(head: &'a [u8]) -> Option<Self> {
         let (line, fields) = first_line(head);
-        let space = line
-            .iter()
-            .take(LONGEST_METHOD + 1)
-            .position(|&b| b == b' ')?;
-        let method = token(line.get(..space)?)?;
-        let rest = line.get(space + 1..)?;
-        let (target, version) = match rest.iter().position(|&b| b == b' ') {
+        let (method, known, rest) = first_word(line)?;
+        let (target, version) = match memchr(b' ', rest) {
             Some(end) => (rest.get(..end)?, rest.get(end + 1..)?),
             None => (rest, &[][..]),
         };
@@ -53,7 +52,7 @@ impl<'a> Request<'a> {
             Some(_) => !target.is_empty(),
             // Without the version, only a method that everybody knows is evidence enough.
             None => {
-                KNOWN_METHODS.contains(&method)
+                known.is_some()
                     && (target.starts_with(b"/")
                         || target.starts_with(b"*")
                         || target.starts_with(b"http://")
@@ -62,6 +61,7 @@ impl<'a> Request<'a> {
         };
         plausible.then_some(Self {
             method,
+            known,
             target,
             version,
             fields: fields.unwrap_or_default(),
@@ -70,7 +70,7 @@ impl<'a> Request<'a> {
 
     /// The method if it is a known one, as a constant.
     pub fn known_method(&self) -> Option<&'static str> {
-        known_method(self.method)
+        self.known
     }
 
     /// The path without query and fragment, or `None` for `*`, an authority, or bytes that are not
@@ -91,6 +91,11 @@ impl<'a> Request<'a> {
         Headers::new(self.fields)
     }
 
+    /// Those of them whose names pass the filter, which costs less.
+    pub(crate) fn headers_passing<'f>(&self, filter: &'f NameFilter) -> Passing<'a, 'f> {
+        Passing::new(self.fields, filter)
+    }
+
     /// Names and values of [`headers`](Self::headers).
     pub fn fields(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
         self.headers().map(|header| (header.name, header.value))
@@ -99,13 +104,55 @@ impl<'a> Request<'a> {
     /// The host and, if there is one, the port of the `Host` field. `None` without exactly one
     /// such field (RFC 9112 section 3.2) or if it could not be the name of a host.
     pub fn host(&self) -> Option<(&'a str, Option<u16>)> {
-        let mut hosts = self.headers().filter(|header| header.is("host"));
-        let host = hosts.next()?;
-        if hosts.next().is_some() {
-            return None;
+        let mut hosts = Hosts::default();
+        for header in self.headers() {
+            hosts.see(&header);
         }
-        split_authority(std::str::from_utf8(host.value).ok()?)
+        split_authority(hosts.only()?)
     }
+}
+
+/// The `Host` fields of a request.
+#[derive(Debug, Default)]
+pub(crate) struct Hosts<'a> {
+    first: Option<&'a [u8]>,
+    several: bool,
+}
+
+impl<'a> Hosts<'a> {
+    /// The name of the fields that it has to see.
+    pub(crate) const NAME: &'static str = "host";
+
+    /// Looks whether this is one.
+    pub(crate) fn see(&mut self, header: &Header<'a>) {
+        if header.is(Self::NAME) {
+            self.several |= self.first.is_some();
+            self.first = Some(header.value);
+        }
+    }
+
+    /// The value, if there was just one field.
+    pub(crate) fn only(&self) -> Option<&'a str> {
+        let value = self.first.filter(|_| !self.several)?;
+        std::str::from_utf8(value).ok()
+    }
+}
+
+/// A method, the same as a constant if it is a known one, and what is behind it.
+fn first_word(line: &[u8]) -> Option<(&str, Option<&'static str>, &[u8])> {
+    for known in KNOWN_METHODS {
+        if let Some(rest) = line.strip_prefix(known.as_bytes())
+            && let Some(rest) = rest.strip_prefix(b" ")
+        {
+            return Some((known, Some(known), rest));
+        }
+    }
+    let space = line
+        .iter()
+        .take(LONGEST_METHOD + 1)
+        .position(|&b| b == b' ')?;
+    let method = token(line.get(..space)?)?;
+    Some((method, None, line.get(space + 1..)?))
 }
 
 /// The method if it is a known one, as a constant.
@@ -222,6 +269,18 @@ pub(crate) fn token(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok()
 }
 
+/// Which bytes a host may have, be it a name or an address.
+const HOST: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0;
+    while b < 128 {
+        let punctuation = matches!(b as u8, b'.' | b'-' | b'_' | b':' | b'%' | b'~');
+        table[b] = punctuation || (b as u8).is_ascii_alphanumeric();
+        b += 1;
+    }
+    table
+};
+
 /// The host and the port of an authority, if it could be one.
 pub(crate) fn split_authority(text: &str) -> Option<(&str, Option<u16>)> {
     let (host, port) = match text.strip_prefix('[') {
@@ -232,10 +291,13 @@ pub(crate) fn split_authority(text: &str) -> Option<(&str, Option<u16>)> {
                 after.strip_prefix(':').or(after.is_empty().then_some(""))?,
             )
         }
-        None => text.split_once(':').unwrap_or((text, "")),
+        None => match memchr(b':', text.as_bytes()) {
+            Some(colon) => (text.get(..colon)?, text.get(colon + 1..)?),
+            None => (text, ""),
+        },
     };
-    let legal = |b: u8| b.is_ascii_alphanumeric() || b".-_:%~".contains(&b);
-    if host.is_empty() || host.len() > 253 || !host.bytes().all(legal) {
+    let legal = host.bytes().all(|b| HOST[usize::from(b)]);
+    if host.is_empty() || host.len() > 253 || !legal {
         return None;
     }
     let port = match port {

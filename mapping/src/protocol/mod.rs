@@ -46,26 +46,37 @@ pub enum Protocol {
     Kafka,
 }
 
-impl Heads<'_> {
+impl<'a> Heads<'a> {
     /// The protocol: by the content, and where that is ambiguous by what the connection has spoken
     /// `before`, or else by the port.
     pub fn protocol(&self, before: Option<Protocol>) -> Option<Protocol> {
+        self.detect(before).map(|(protocol, _)| protocol)
+    }
+
+    /// The same, and the request if it is one of HTTP/1, which it took a parser to tell.
+    pub(crate) fn detect(
+        &self,
+        before: Option<Protocol>,
+    ) -> Option<(Protocol, Option<http1::Request<'a>>)> {
+        if let Some(request) = self.request.and_then(http1::Request::parse) {
+            return Some((Protocol::Http, Some(request)));
+        }
         let hint = before.or_else(|| hint(self.server_port));
-        match self.request {
+        let protocol = match self.request {
             Some(request) => of_request(request, hint).or_else(|| {
                 let http = http1::Response::parse(self.reply?).is_some();
                 http.then_some(Protocol::Http)
             }),
             None => of_reply(self.reply?, hint),
-        }
+        };
+        protocol.map(|protocol| (protocol, None))
     }
 }
 
+/// The protocol of a request that is none of HTTP/1.
 fn of_request(head: &[u8], hint: Option<Protocol>) -> Option<Protocol> {
     let hinted = |protocol| hint == Some(protocol);
-    if http1::Request::parse(head).is_some() {
-        Some(Protocol::Http)
-    } else if redis::Request::parse(head).is_some() {
+    if redis::Request::parse(head).is_some() {
         Some(Protocol::Redis)
     } else if dubbo::is_request(head) {
         Some(Protocol::Dubbo)

@@ -77,6 +77,8 @@ pub struct Outcomes {
     pub failed: Vec<String>,
     /// What the agents lost of what they saw, by host and counter.
     pub lost: BTreeMap<String, String>,
+    /// What the agent beside the program said.
+    pub said: Vec<String>,
 }
 
 /// The hosts and what is the same for all cells. Fields are in the order in which they end.
@@ -155,20 +157,23 @@ impl Bench {
         let own = program.program.own.map(|_| self.start_far(program));
         let own = own.transpose()?;
         let running = self.start_program(program, listen)?;
-        let said = running.log().clone();
+        let log = running.log().clone();
         let outcomes = self
             .load(front, listen, setting)
             .and_then(|outcomes| {
                 all_called(program, &outcomes, &downstream)?;
                 Ok(outcomes)
             })
-            .with_context(|| format!("{} said: {}", program.name, said.text()))?;
+            .with_context(|| format!("{} said: {}", program.name, log.text()))?;
         self.end_program(running)?;
         own.map(|mut own| own.stop()).transpose()?;
         let (incoming, downstream) = (incoming.finish()?, downstream.finish()?);
-        let mut lost = BTreeMap::new();
+        let (mut lost, mut said) = (BTreeMap::new(), Vec::new());
         for (host, agent) in agents {
             lost.extend(losses(host)?);
+            if host.name == MIDDLE {
+                said = agent.log().lines();
+            }
             agent.stop()?;
         }
         let hops = self.hops(program.program.own);
@@ -181,6 +186,7 @@ impl Bench {
             report: judge::judge(&parties, &captured, &spans),
             failed: failed.map(Outcome::to_line).collect(),
             lost,
+            said,
         })
     }
 

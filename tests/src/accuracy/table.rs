@@ -225,6 +225,7 @@ mod tests {
             report,
             failed: Vec::new(),
             lost: BTreeMap::new(),
+            said: Vec::new(),
         }
     }
 

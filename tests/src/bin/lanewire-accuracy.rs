@@ -146,6 +146,7 @@ fn explain(outcomes: &Outcomes, most: usize) {
             .filter(move |verdict| finding(&verdict.finding));
         verdicts.map(|verdict| verdict.about.as_str()).collect()
     };
+    told("agent", outcomes.said.iter().map(String::as_str).collect());
     told("wrong", all(|finding| matches!(finding, Finding::Wrong(_))));
     told("merged", all(|finding| *finding == Finding::Merged));
     told("missing", all(|finding| *finding == Finding::Missing));

@@ -35,7 +35,7 @@ fn check(outcome: &Outcome) -> Result<(), Error> {
 fn encode(resources: &[Arc<Resource>], spans: &mut Vec<Span>) -> EncodedSpans {
     let mut batch = EncodedSpans::default();
     for (number, span) in spans.drain(..).enumerate() {
-        batch.add(&resources[number % resources.len()], span);
+        batch.add(&resources[number % resources.len()], &span);
     }
     batch
 }

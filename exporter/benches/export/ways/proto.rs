@@ -1,13 +1,11 @@
 //! The structs of opentelemetry-proto, filled by hand, and tonic's generated client.
 
 use lanewire::otlp::settings::Compression;
-use lanewire_mapping::span::{Key, Span, SpanKind, Value};
+use lanewire_mapping::span::{Key, SpanKind, Value};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
-use opentelemetry_proto::tonic::common::v1::{
-    AnyValue, ArrayValue, InstrumentationScope, KeyValue,
-};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1 as proto;
 use tokio::runtime::Runtime;
@@ -15,14 +13,14 @@ use tonic::codec::CompressionEncoding;
 use tonic::transport::{Channel, Endpoint};
 
 use super::{Error, Way, runtime};
-use crate::input::{SPANS, resources, spans};
+use crate::input::{Input, Plain, SPANS, inputs, resources};
 
 /// Structs made of our spans, whose texts are moved where they are not constant.
 pub struct Structs {
     runtime: Runtime,
     client: TraceServiceClient<Channel>,
     resources: Vec<Vec<KeyValue>>,
-    next: Vec<Span>,
+    next: Vec<Input>,
 }
 
 impl Structs {
@@ -39,7 +37,7 @@ impl Structs {
             Compression::Zstd => client.send_compressed(CompressionEncoding::Zstd),
         };
         let attributes = |resource: std::sync::Arc<lanewire::otlp::Resource>| {
-            resource.attributes().iter().cloned().map(pair).collect()
+            resource.attributes().iter().map(of_resource).collect()
         };
         Ok(Box::new(Self {
             runtime,
@@ -52,7 +50,7 @@ impl Structs {
 
 impl Way for Structs {
     fn prepare(&mut self) {
-        self.next = spans().collect();
+        self.next = inputs().collect();
     }
 
     fn send(&mut self) -> Result<(), Error> {
@@ -91,47 +89,49 @@ fn service(attributes: &[KeyValue], spans: Vec<proto::Span>) -> proto::ResourceS
     }
 }
 
-fn of(span: Span) -> proto::Span {
+fn of(input: Input) -> proto::Span {
+    let span = input.span;
     proto::Span {
         trace_id: span.trace_id.to_bytes().to_vec(),
         span_id: span.span_id.to_bytes().to_vec(),
-        trace_state: span.trace_state,
         parent_span_id: span
             .parent
             .map(|id| id.to_bytes().to_vec())
             .unwrap_or_default(),
         flags: span.flags,
-        name: span.name,
+        name: input.name,
         kind: match span.kind {
             SpanKind::Server => proto::span::SpanKind::Server,
             SpanKind::Client => proto::span::SpanKind::Client,
         } as i32,
         start_time_unix_nano: span.start_unix_nano,
         end_time_unix_nano: span.end_unix_nano,
-        attributes: span.attributes.into_iter().map(pair).collect(),
+        attributes: input.attributes.into_iter().map(pair).collect(),
         ..Default::default()
     }
 }
 
-fn pair((key, value): (Key, Value)) -> KeyValue {
+fn pair((key, value): (&'static str, Plain)) -> KeyValue {
     let value = match value {
-        Value::Str(text) => Any::StringValue(text.into_owned()),
-        Value::Int(number) => Any::IntValue(number),
-        Value::Bool(truth) => Any::BoolValue(truth),
-        Value::StrArray(texts) => Any::ArrayValue(ArrayValue {
-            values: texts
-                .into_iter()
-                .map(|text| any(Any::StringValue(text)))
-                .collect(),
-        }),
+        Plain::Text(text) => Any::StringValue(text.into_owned()),
+        Plain::Number(number) => Any::IntValue(number),
     };
-    KeyValue {
-        key: key.into_owned(),
-        value: Some(any(value)),
-        ..Default::default()
-    }
+    key_value(key, value)
 }
 
-fn any(value: Any) -> AnyValue {
-    AnyValue { value: Some(value) }
+fn of_resource((key, value): &(Key, Value)) -> KeyValue {
+    let value = match value {
+        Value::Str(text) => Any::StringValue(text.to_string()),
+        Value::Int(number) => Any::IntValue(*number),
+        other => unreachable!("resources have texts and numbers, not {other:?}"),
+    };
+    key_value(key, value)
+}
+
+fn key_value(key: &str, value: Any) -> KeyValue {
+    KeyValue {
+        key: key.to_owned(),
+        value: Some(AnyValue { value: Some(value) }),
+        ..Default::default()
+    }
 }

@@ -2,10 +2,10 @@
 
 use lanewire::otlp::settings::Compression;
 use lanewire::sdk::{resource, span_data};
-use opentelemetry::Context;
 use opentelemetry::trace::{
     Span as _, SpanBuilder, SpanContext, TraceContextExt, Tracer, TracerProvider,
 };
+use opentelemetry::{Context, KeyValue};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithTonicConfig};
 use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, SdkTracer, SdkTracerProvider, SpanData,
@@ -14,7 +14,7 @@ use opentelemetry_sdk::trace::{
 use tokio::runtime::Runtime;
 
 use super::{Error, Way, runtime};
-use crate::input::{SPANS, resources, spans};
+use crate::input::{Plain, SPANS, inputs, resources};
 
 fn exporter(url: &str, compression: Compression) -> Result<SpanExporter, Error> {
     let builder = SpanExporter::builder().with_tonic().with_endpoint(url);
@@ -26,8 +26,16 @@ fn exporter(url: &str, compression: Compression) -> Result<SpanExporter, Error> 
     .build()?)
 }
 
+/// Constant texts are constant for the SDK, too.
 fn batch() -> impl Iterator<Item = SpanData> {
-    spans().map(span_data)
+    let pair = |(key, value)| match value {
+        Plain::Text(text) => KeyValue::new(key, text),
+        Plain::Number(number) => KeyValue::new(key, number),
+    };
+    inputs().map(move |input| SpanData {
+        attributes: input.attributes.into_iter().map(pair).collect(),
+        ..span_data(input.span)
+    })
 }
 
 /// Spans by a tracer. What they are made of is there already; the ids are the tracer's.

@@ -160,9 +160,9 @@ impl Default for Exporter {
                 interval: Duration::from_secs(30),
                 timeout: Duration::from_secs(10),
             },
-            max_in_flight: 4,
+            max_in_flight: 8,
             batch: Batch {
-                max_spans: 512,
+                max_spans: 2048,
                 max_bytes: ByteSize(3 << 20),
                 delay: Duration::from_millis(200),
             },

@@ -76,7 +76,11 @@ impl Default for Process {
             },
             programs: vec![
                 known("nginx", Profile::Loop),
-                known("haproxy", Profile::Loop),
+                // It reads the requests of a round first, and then works on them.
+                Program {
+                    believed: false,
+                    ..known("haproxy", Profile::Loop)
+                },
                 known("redis-server", Profile::Thread),
                 known("postgres", Profile::Thread),
             ],

@@ -15,6 +15,7 @@ use tokio::net::UnixStream;
 use tower_service::Service;
 
 use super::TransportError;
+use super::gather::Gathered;
 use super::proxy::{Carries, Proxy, Route};
 use super::stream::{Io, Stream};
 use super::tls::Tls;
@@ -107,7 +108,7 @@ impl Inner {
         let plain = self.plain().await?;
         let Some(tls) = &self.tls else {
             let forwarded = matches!(self.route, Route::Forward(_));
-            return Ok(TokioIo::new(Stream::new(plain, forwarded)));
+            return Ok(self.stream(plain, forwarded));
         };
         let stream = Arc::clone(tls).connect(plain).await;
         let stream = stream.map_err(|source| ConnectError::Tls {
@@ -118,7 +119,15 @@ impl Inner {
         if self.carries == Carries::Http2 && agreed != Some(b"h2") {
             return Err(ConnectError::NoHttp2);
         }
-        Ok(TokioIo::new(Stream::new(Box::new(stream), false)))
+        Ok(self.stream(stream, false))
+    }
+
+    fn stream(&self, io: impl Io + 'static, forwarded: bool) -> TokioIo<Stream> {
+        let io: Box<dyn Io> = match self.carries {
+            Carries::Http1 => Box::new(io),
+            Carries::Http2 => Box::new(Gathered::new(io)),
+        };
+        TokioIo::new(Stream::new(io, forwarded))
     }
 
     async fn plain(&self) -> Result<Box<dyn Io>, ConnectError> {

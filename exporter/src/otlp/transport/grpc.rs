@@ -21,6 +21,7 @@ use super::connect::Connector;
 use super::frame::Message;
 use super::proxy::{Carries, uri};
 use super::{Accepted, TransportError};
+use crate::otlp;
 use crate::otlp::retry::Failure;
 use crate::otlp::settings::{NO_LIMIT, OtlpSettings};
 use crate::telemetry::Registry;
@@ -75,7 +76,7 @@ impl GrpcTransport {
         self.metadata.clone()
     }
 
-    pub(super) async fn send(&self, body: Bytes) -> Result<Accepted, Failure> {
+    pub(super) async fn send(&self, body: otlp::Request) -> Result<Accepted, Failure> {
         match tokio::time::timeout(self.timeout, self.call(body)).await {
             Ok(answer) => answer,
             Err(_) => Err(Failure::timeout(self.timeout)),
@@ -83,7 +84,7 @@ impl GrpcTransport {
     }
 
     // tonic's own client would copy the request, and compress it at each attempt.
-    async fn call(&self, body: Bytes) -> Result<Accepted, Failure> {
+    async fn call(&self, body: otlp::Request) -> Result<Accepted, Failure> {
         let too_long = |_| Failure::grpc(&Status::resource_exhausted("more than 4 GiB"));
         let message = Message::new(body, self.compressed).map_err(too_long)?;
         let mut request = Request::new(Body::new(message));
@@ -199,7 +200,8 @@ mod tests {
             partial_success: Some(partial),
         };
         let compressor = Compressor::new(compression);
-        let message = compressor.compress(response.encode_to_vec().into());
+        let message = Bytes::from(response.encode_to_vec()).into();
+        let message = compressor.compress(&message);
         let mut headers = HeaderMap::new();
         if let Some(encoding) = compressor.encoding() {
             headers.insert("grpc-encoding", HeaderValue::from_static(encoding));

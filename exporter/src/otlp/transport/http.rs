@@ -18,6 +18,8 @@ use super::answer::Answer;
 use super::connect::Connector;
 use super::proxy::{Carries, uri};
 use super::{Accepted, TransportError};
+use crate::otlp;
+use crate::otlp::request::Unread;
 use crate::otlp::retry::Failure;
 use crate::otlp::settings::OtlpSettings;
 use crate::telemetry::Registry;
@@ -30,7 +32,7 @@ const IDLE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone)]
 pub(crate) struct HttpTransport {
-    client: Client<Connector, Full<Bytes>>,
+    client: Client<Connector, Full<Unread>>,
     uri: Uri,
     headers: HeaderMap,
     timeout: Duration,
@@ -73,8 +75,12 @@ impl HttpTransport {
 
     /// Posts a body that is encoded and compressed already to `uri`. The whole answer has to come
     /// within the timeout; of its body only the beginning is read.
-    pub(crate) async fn post(&self, uri: Uri, body: Bytes) -> Result<Response<Bytes>, Failure> {
-        let mut request = Request::post(uri).body(Full::new(body));
+    pub(crate) async fn post(
+        &self,
+        uri: Uri,
+        body: otlp::Request,
+    ) -> Result<Response<Bytes>, Failure> {
+        let mut request = Request::post(uri).body(Full::new(body.reader()));
         if let Ok(request) = &mut request {
             *request.headers_mut() = self.headers.clone();
         }
@@ -91,7 +97,7 @@ impl HttpTransport {
         }
     }
 
-    pub(super) async fn send(&self, body: Bytes) -> Result<Accepted, Failure> {
+    pub(super) async fn send(&self, body: otlp::Request) -> Result<Accepted, Failure> {
         let response = self.post(self.uri.clone(), body).await?;
         let status = response.status();
         if status.is_success() {

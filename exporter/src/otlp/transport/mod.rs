@@ -4,13 +4,13 @@ mod answer;
 mod certificates;
 mod connect;
 mod frame;
+mod gather;
 mod grpc;
 mod http;
 mod proxy;
 mod stream;
 mod tls;
 
-use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 
 pub use self::certificates::CertificateError;
@@ -18,6 +18,7 @@ pub(crate) use self::grpc::GrpcTransport;
 pub(crate) use self::http::HttpTransport;
 pub(crate) use self::tls::use_ring;
 
+use super::Request;
 use super::compress::Compressor;
 use super::retry::Failure;
 use super::settings::{OtlpSettings, Protocol};
@@ -121,12 +122,12 @@ impl Transport {
     }
 
     /// Does once what would otherwise be done for each attempt.
-    pub(crate) fn prepare(&self, request: Bytes) -> std::io::Result<Bytes> {
-        self.compressor.compress(request)
+    pub(crate) fn prepare(&self, request: Request) -> std::io::Result<Request> {
+        self.compressor.compress(&request)
     }
 
     /// One attempt with a request that is prepared.
-    pub(crate) async fn send(&self, request: Bytes) -> Result<Accepted, Failure> {
+    pub(crate) async fn send(&self, request: Request) -> Result<Accepted, Failure> {
         match &self.client {
             Client::Grpc(grpc) => grpc.send(request).await,
             Client::Http(http) => http.send(request).await,

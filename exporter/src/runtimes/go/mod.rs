@@ -1,9 +1,12 @@
 //! Go: workers are goroutines.
 //!
 //! Go's linker leaves in every executable which version made it, stripped or not. Where the runtime
-//! keeps what matters depends on it: see [`offsets`].
+//! keeps what matters is known by the version ([`offsets`]), or told by the debug information
+//! ([`debug_info`]); where functions begin, by [`functions`]. What neither tells is not guessed.
 
 mod build_info;
+mod debug_info;
+mod function_table;
 mod functions;
 mod offsets;
 
@@ -67,15 +70,25 @@ fn layout(file: &Path) -> Option<Result<Layout, Refusal>> {
     let source = open(file).ok()?;
     let elf = Elf::parse(&source)?;
     let version = build_info::version(&elf)?;
-    Some(offsets::of(&version).and_then(|runtime| {
+    // What is known is at hand: the debug information may take long to read, while requests come.
+    let runtime = offsets::of(&version).or_else(|refusal| debug_info::layout(&elf).ok_or(refusal));
+    Some(runtime.and_then(|runtime| {
         Ok(Layout {
             runtime: GoRuntime {
                 tls_g: thread_local_g(&elf)?,
                 ..runtime
             },
-            probes: functions::probes(&elf, &PROBES),
+            probes: probes(&elf),
         })
     }))
+}
+
+/// All of them, or none: a connection without the one or the other would not be understood.
+fn probes(elf: &Elf<'_>) -> Vec<(Probe, u64)> {
+    let offsets = functions::find(elf, PROBES.map(|(_, name)| name));
+    let found = PROBES.iter().zip(offsets);
+    let found: Option<Vec<_>> = found.map(|((probe, _), at)| Some((*probe, at?))).collect();
+    found.unwrap_or_default()
 }
 
 /// Where the current goroutine is, from the thread pointer on x86-64: the last 8 bytes in front of

@@ -4,18 +4,19 @@ use lanewire_kernel::GoRuntime;
 
 use super::super::kind::Refusal;
 
-/// By the minor version: the same in all of its releases.
+/// By the minor version: the same in all of its releases, and on all 64-bit machines. Printed by
+/// `tests/go_offsets.sh`, which reads them from programs that it has each version make.
 const KNOWN: &[(u32, GoRuntime)] = &[
-    (22, layout([48, 152, 272], [72, 192])),
-    (23, layout([48, 160, 280], [72, 192])),
-    (24, layout([48, 160, 280], [72, 192])),
-    (25, layout([48, 152, 272], [64, 184])),
-    (26, layout([48, 152, 280], [64, 184])),
+    (22, layout([48, 152, 272, 296], [72, 192, 208], 384)),
+    (23, layout([48, 160, 280, 304], [72, 192, 208], 376)),
+    (24, layout([48, 160, 280, 304], [72, 192, 208], 376)),
+    (25, layout([48, 152, 272, 296], [64, 184, 200], 376)),
+    (26, layout([48, 152, 280, 304], [64, 184, 208], 384)),
 ];
 
-const fn layout(g: [i32; 3], m: [i32; 2]) -> GoRuntime {
-    let [g_m, g_goid, g_parent_goid] = g;
-    let [m_procid, m_curg] = m;
+const fn layout(g: [i32; 4], m: [i32; 3], p_goidcache: i32) -> GoRuntime {
+    let [g_m, g_goid, g_parent_goid, g_startpc] = g;
+    let [m_procid, m_curg, m_p] = m;
     GoRuntime {
         tls_g: 0,
         g_m,
@@ -23,6 +24,9 @@ const fn layout(g: [i32; 3], m: [i32; 2]) -> GoRuntime {
         g_parent_goid,
         m_procid,
         m_curg,
+        g_startpc,
+        m_p,
+        p_goidcache,
     }
 }
 
@@ -40,7 +44,7 @@ fn release(version: &str) -> Option<u32> {
     let mut numbers = version.strip_prefix("go1.")?.split('.');
     let minor = numbers.next()?.parse().ok()?;
     let patch: Option<Result<u32, _>> = numbers.next().map(str::parse);
-    let plain = !patch.is_some_and(|patch| patch.is_err()) && numbers.next().is_none();
+    let plain = patch.is_none_or(|patch| patch.is_ok()) && numbers.next().is_none();
     plain.then_some(minor)
 }
 

@@ -1,75 +1,9 @@
 //! A real collector that is killed and comes back.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-
 use tokio::time::Instant;
 
 use super::*;
-use crate::address::free_address;
-use crate::certificates::write;
-use crate::programs::{self, Program};
-
-struct Collector {
-    binary: PathBuf,
-    directory: TempDir,
-    address: SocketAddr,
-    lives: u32,
-}
-
-impl Collector {
-    async fn place() -> Option<Self> {
-        Some(Self {
-            binary: programs::collector()?,
-            directory: temporary(),
-            address: free_address().await,
-            lives: 0,
-        })
-    }
-
-    fn file(&self, life: u32) -> PathBuf {
-        self.directory.path().join(format!("traces-{life}.jsonl"))
-    }
-
-    fn start(&mut self) -> Program {
-        self.lives += 1;
-        let config = format!(
-            "receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '{}'}}}}}}}}
-exporters: {{file: {{path: '{}', flush_interval: 20ms}}}}
-service:
-  telemetry: {{metrics: {{level: none}}}}
-  pipelines: {{traces: {{receivers: [otlp], exporters: [file]}}}}
-",
-            self.address,
-            self.file(self.lives).display(),
-        );
-        let config = write(self.directory.path(), "config.yaml", &config);
-        let log = self.directory.path().join(format!("log-{}", self.lives));
-        let arguments = ["--config".as_ref(), config.as_os_str()];
-        Program::start(&self.binary, &arguments, &log)
-    }
-
-    /// The ids of all spans in its files, sorted.
-    fn ids(&self) -> Vec<u64> {
-        let mut ids = Vec::new();
-        for life in 1..=self.lives {
-            let text = std::fs::read_to_string(self.file(life)).unwrap_or_default();
-            for (at, key) in text.match_indices("\"spanId\":\"") {
-                let id = text.get(at + key.len()..at + key.len() + 16);
-                ids.extend(id.and_then(|id| u64::from_str_radix(id, 16).ok()));
-            }
-        }
-        ids.sort_unstable();
-        ids
-    }
-
-    async fn has(&self, spans: u64) {
-        // Each look reads all of its files.
-        while (self.ids().len() as u64) < spans {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    }
-}
+use crate::counting::Collector;
 
 /// A collector that is away for so long, or for 2000 spans if that takes longer.
 async fn outage(lasts: Duration) {
@@ -77,7 +11,7 @@ async fn outage(lasts: Duration) {
         return;
     };
     let directory = temporary();
-    let url = format!("http://{}", collector.address);
+    let url = collector.url();
     let mut options = spooled_to(directory.path(), Protocol::Grpc, &url);
     options.batch.max_spans = 100;
     let first = collector.start();

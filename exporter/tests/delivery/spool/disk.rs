@@ -10,7 +10,7 @@ use super::*;
 use crate::address::free_address;
 
 /// A file system of its own, unmounted at the end.
-struct Disk(TempDir);
+pub struct Disk(pub TempDir);
 
 impl Drop for Disk {
     fn drop(&mut self) {
@@ -21,7 +21,7 @@ impl Drop for Disk {
 
 impl Disk {
     /// `None` with a word that the test is skipped.
-    fn mount(bytes: u64) -> Option<Self> {
+    pub fn mount(bytes: u64) -> Option<Self> {
         let directory = temporary();
         let mounted = Command::new("mount")
             .args([
@@ -69,7 +69,7 @@ async fn leave(directory: &Path, ids: std::ops::RangeInclusive<u64>) {
 }
 
 /// Pushes spans until the disk takes no more, and says how many. Nobody must listen.
-async fn fill(shop: &Shop) -> u64 {
+pub async fn fill(shop: &Shop) -> u64 {
     let mut pushed = 0;
     let full = || shop.counted("lanewire.exporter.spool.failures") > Some(0);
     while !full() {

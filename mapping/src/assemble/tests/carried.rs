@@ -7,8 +7,8 @@ use super::*;
 use crate::fixture::{attribute, exchange, head, message, number, span, trace};
 use crate::map::{Baggage, ContextReader, Fields, Glimpse, Origin, RequestContext};
 use crate::propagation::Medium;
-use crate::record::Exchange;
-use crate::span::Value;
+use crate::record::{Exchange, HeadPart};
+use crate::span::{Text, ValueRef};
 
 /// Takes each header field for a key of the baggage, of requests that are not over only for the
 /// index 5, and knows the index 7 as soon as it is told.
@@ -19,17 +19,20 @@ struct EveryHeader {
 
 impl EveryHeader {
     fn all(fields: &mut Fields<'_, '_>) -> Baggage {
-        let value = |value: &[u8]| vec![String::from_utf8_lossy(value).into_owned()];
-        fields.map(|(n, v)| (n.into(), value(v))).collect()
+        let value = |value: &[u8]| [String::from_utf8_lossy(value).into_owned().into()].into();
+        fields.map(|(n, v)| (Text::copied(n), value(v))).collect()
     }
 }
 
 impl ContextReader for EveryHeader {
     fn read<'h>(&self, _: Medium, fields: &mut Fields<'_, 'h>, origin: Origin) -> RequestContext {
-        let mut baggage = Self::all(fields);
-        baggage.retain(|_| origin.trusted);
+        let baggage = Self::all(fields);
         RequestContext {
-            baggage,
+            baggage: if origin.trusted {
+                baggage
+            } else {
+                Default::default()
+            },
             explains_index: origin.index == 5,
             ..Default::default()
         }
@@ -56,11 +59,12 @@ impl ContextReader for EveryHeader {
         }
     }
 
-    fn resolve(&self, index: u16) -> Option<Arc<Baggage>> {
-        let pair = |key: &str, value: &str| (key.to_owned(), vec![value.to_owned()]);
+    fn resolve(&self, index: u16) -> Option<Baggage> {
+        let pair = |key: &'static str, value: &'static str| (key.into(), [value.into()].into());
         match index {
             7 if self.knows_seven.load(Relaxed) => {
-                Some(Arc::new(vec![pair("lane", "blue"), pair("cell", "c1")]))
+                let both = [pair("lane", "blue"), pair("cell", "c1")];
+                Some(both.into_iter().collect())
             }
             _ => None,
         }
@@ -82,19 +86,19 @@ fn done_for(parent: u64, id: u64, start: u64, end: u64) -> Exchange {
     }
 }
 
-fn request(id: u64, head_bytes: &[u8]) -> Head {
+fn request(id: u64, head_bytes: &[u8]) -> Head<'_> {
     Head {
         trace_id: trace(1),
         ..head(id, HeadPart::Request, head_bytes)
     }
 }
 
-fn lane(span: &Span) -> Option<&Value> {
+fn lane(span: &Span) -> Option<ValueRef<'_>> {
     attribute(span, "lane")
 }
 
-fn gray() -> Value {
-    Value::Str("gray".into())
+fn gray() -> ValueRef<'static> {
+    ValueRef::Str("gray")
 }
 
 #[test]
@@ -112,7 +116,7 @@ fn what_a_request_carries_is_on_what_is_done_for_it() {
     let spans = bench.flush();
     assert_eq!(spans.len(), 3);
     for span in &spans {
-        assert_eq!(lane(span), Some(&gray()), "{}", span.span_id);
+        assert_eq!(lane(span), Some(gray()), "{}", span.span_id);
     }
 }
 
@@ -128,12 +132,12 @@ fn a_visit_that_is_still_open_gives_its_baggage_as_well_as_one_that_is_long_over
         ..done_for(1, 2, 10, 13)
     }));
     let before = bench.ready(2_000 * MS);
-    assert_eq!(lane(by_id(&before, 2)), Some(&gray()));
+    assert_eq!(lane(by_id(&before, 2)), Some(gray()));
     assert_eq!(bench.counters().baggage_unknown, 0);
     bench.push(Record::Point(exchange(1, 9, 3_000)));
-    assert_eq!(lane(by_id(&bench.ready(9_000 * MS), 1)), Some(&gray()));
+    assert_eq!(lane(by_id(&bench.ready(9_000 * MS), 1)), Some(gray()));
     bench.push(Record::Edge(done_for(1, 4, 9_001, 9_002)));
-    assert_eq!(lane(by_id(&bench.flush(), 4)), Some(&gray()));
+    assert_eq!(lane(by_id(&bench.flush(), 4)), Some(gray()));
 }
 
 #[test]
@@ -151,9 +155,9 @@ fn an_exchange_with_values_of_its_own_keeps_them_and_gets_the_others() {
     bench.push(Record::Point(exchange(1, 9, 14)));
     let spans = bench.flush();
     let edge = by_id(&spans, 2);
-    assert_eq!(lane(edge), Some(&Value::Str("blue".into())));
-    assert_eq!(attribute(edge, "unit"), Some(&Value::Str("u1".into())));
-    assert_eq!(lane(by_id(&spans, 1)), Some(&gray()));
+    assert_eq!(lane(edge), Some(ValueRef::Str("blue")));
+    assert_eq!(attribute(edge, "unit"), Some(ValueRef::Str("u1")));
+    assert_eq!(lane(by_id(&spans, 1)), Some(gray()));
 }
 
 #[test]
@@ -187,7 +191,7 @@ fn metadata_and_attachments_are_carried_from_requests_that_are_still_open() {
         }));
         let spans = bench.flush();
         let code = attribute(by_id(&spans, 2), "x-lane-code");
-        assert_eq!(code, Some(&gray()));
+        assert_eq!(code, Some(gray()));
     }
 }
 
@@ -224,7 +228,7 @@ fn what_of_a_context_can_not_be_read_is_counted() {
 
 #[test]
 fn an_open_visit_hands_down_what_its_sender_may_say() {
-    for (trusted, handed_down) in [(true, Some(&gray())), (false, None)] {
+    for (trusted, handed_down) in [(true, Some(gray())), (false, None)] {
         let mut bench = carrying();
         bench.push(Record::Head(Head {
             trusted,
@@ -288,9 +292,9 @@ fn own_values_go_before_inherited_ones_and_these_before_those_of_the_index() {
     bench.push(Record::Point(exchange(1, 9, 14)));
     let spans = bench.flush();
     let edge = by_id(&spans, 2);
-    assert_eq!(attribute(edge, "unit"), Some(&Value::Str("u2".into())));
-    assert_eq!(lane(edge), Some(&gray()));
-    assert_eq!(attribute(edge, "cell"), Some(&Value::Str("c1".into())));
+    assert_eq!(attribute(edge, "unit"), Some(ValueRef::Str("u2")));
+    assert_eq!(lane(edge), Some(gray()));
+    assert_eq!(attribute(edge, "cell"), Some(ValueRef::Str("c1")));
     assert_eq!(attribute(by_id(&spans, 1), "cell"), None);
 }
 
@@ -301,8 +305,8 @@ fn what_an_index_stands_for_is_handed_down() {
     bench.push(Record::Point(with_seven(exchange(1, 9, 14))));
     // It has been adopted: no index travelled with it.
     bench.push(Record::Edge(done_for(1, 2, 10, 13)));
-    let blue = Value::Str("blue".into());
-    assert_eq!(lane(by_id(&bench.flush(), 2)), Some(&blue));
+    let blue = ValueRef::Str("blue");
+    assert_eq!(lane(by_id(&bench.flush(), 2)), Some(blue));
 }
 
 #[test]
@@ -316,7 +320,7 @@ fn an_index_that_nobody_knows_is_counted_and_used_as_soon_as_it_is_known() {
     bench.push(Record::Edge(with_seven(done_for(1, 2, 1_010, 1_020))));
     context.knows_seven.store(true, Relaxed);
     let after = bench.flush();
-    assert_eq!(lane(by_id(&after, 2)), Some(&Value::Str("blue".into())));
+    assert_eq!(lane(by_id(&after, 2)), Some(ValueRef::Str("blue")));
     assert_eq!(attribute(by_id(&after, 2), "lanewire.baggage.index"), None);
     assert_eq!(bench.counters().baggage_unknown, 1);
 }
@@ -340,7 +344,7 @@ fn an_index_that_its_own_head_explains_is_not_looked_up_for_what_is_done_with_it
     let spans = bench.flush();
     for id in [1, 2] {
         let unit = attribute(by_id(&spans, id), "unit");
-        assert_eq!(unit, Some(&Value::Str("u1".into())));
+        assert_eq!(unit, Some(ValueRef::Str("u1")));
     }
     assert_eq!(number(by_id(&spans, 3), "lanewire.baggage.index"), Some(5));
     assert_eq!(bench.counters().baggage_unknown, 1);
@@ -361,7 +365,7 @@ fn what_a_message_carries_is_on_what_its_broker_does_for_it_meanwhile() {
     }));
     let before = bench.ready(2_000 * MS);
     let lane = attribute(by_id(&before, 2), "x-lane-code");
-    assert_eq!(lane, Some(&gray()));
+    assert_eq!(lane, Some(gray()));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use adoption::{orphan, visit};
 
 use super::*;
 use crate::fixture::{MS, exchange, extend, head, number, options, span, text, trace};
-use crate::record::NoParent;
+use crate::record::{HeadPart, NoParent};
 
 /// An assembler and what it has handed out.
 struct Bench {
@@ -22,7 +22,7 @@ impl Bench {
         }
     }
 
-    fn push(&mut self, record: Record) -> &mut Self {
+    fn push(&mut self, record: Record<'_>) -> &mut Self {
         self.assembler.push(record, &mut self.out);
         self
     }

@@ -10,7 +10,8 @@ use super::*;
 use crate::fixture::{MS, attribute, exchange, number, options, span as span_id, text, trace};
 use crate::propagation::Medium;
 use crate::protocol::Heads;
-use crate::record::{NoParent, ParentKind, TcpStats};
+use crate::record::{Exchange, NoParent, ParentKind, TcpStats};
+use crate::span::{Value, ValueRef};
 
 /// An exchange with its heads, as the assembler would bring it.
 struct Case {
@@ -45,7 +46,8 @@ impl Case {
         }
     }
 
-    fn map(&mut self, request: &[u8], reply: &[u8]) -> Mapped {
+    /// The span, and that of the client outside.
+    fn map(&mut self, request: &[u8], reply: &[u8]) -> (Span, Option<Span>) {
         let server = match self.kind {
             SpanKind::Server => self.exchange.local,
             SpanKind::Client => self.exchange.remote,
@@ -55,24 +57,42 @@ impl Case {
             reply: (!reply.is_empty()).then_some(reply),
             server_port: server.port(),
         };
-        let application =
-            Application::read(&heads, &self.exchange, &mut self.statements, &self.options);
-        let own = application.as_ref().and_then(Application::context);
-        let baggage = own.map(|context| context.baggage.clone());
+        let (statements, options) = (&mut self.statements, &self.options);
+        let filter = Http::filter(options);
+        let read = Application::read(&heads, &self.exchange, statements, options, &filter);
+        let application = read.as_ref().map(|(application, _)| application);
+        let own = application.and_then(Application::baggage);
         let finished = Finished {
             kind: self.kind,
-            exchange: self.exchange.clone(),
+            seen: &Seen::from(&self.exchange),
             application,
             offset: ClockOffset::default(),
-            links: Vec::new(),
-            baggage: Arc::new(baggage.unwrap_or_default()),
+            links: &[],
+            baggage: &own.map(|(own, _)| own.clone()).unwrap_or_default(),
             baggage_unknown: self.baggage_unknown,
         };
-        map(finished, &self.options)
+        // Nothing of a former span is left.
+        let mut span = Span {
+            parent: Some(span_id(99)),
+            trace_state: "former=1".into(),
+            attributes: [("former", Value::Bool(true))].into_iter().collect(),
+            links: vec![Link {
+                trace_id: trace(99),
+                span_id: span_id(99),
+            }],
+            status: Status::Error("former".into()),
+            service: Some("former".into()),
+            ..Span::empty()
+        };
+        let client = map(&finished, &self.options, &mut span);
+        let own = |key: &str| !finished.baggage.has(key);
+        let mut own = span.attributes.iter().filter(|(key, _)| own(key));
+        assert!(own.all(|(key, _)| key.contains('.')), "{span:?}");
+        (span, client)
     }
 
     fn span(&mut self, request: &[u8], reply: &[u8]) -> Span {
-        self.map(request, reply).span
+        self.map(request, reply).0
     }
 }
 
@@ -83,9 +103,10 @@ impl ContextReader for Lanes {
     fn read<'h>(&self, _: Medium, fields: &mut Fields<'_, 'h>, _: Origin) -> RequestContext {
         let mut context = RequestContext::default();
         for (name, value) in fields {
-            let value = String::from_utf8_lossy(value).into_owned();
+            let value = Text::from(String::from_utf8_lossy(value).into_owned());
             if name.eq_ignore_ascii_case("x-lane-code") {
-                context.baggage.push(("x-lane-code".into(), vec![value]));
+                let lane = ("x-lane-code".into(), [value].into());
+                context.baggage = [lane].into_iter().collect();
             } else if name.eq_ignore_ascii_case("tracestate") {
                 context.trace_state = value;
             }
@@ -97,7 +118,7 @@ impl ContextReader for Lanes {
         unreachable!("the mapping has finished exchanges only")
     }
 
-    fn resolve(&self, _: u16) -> Option<Arc<Baggage>> {
+    fn resolve(&self, _: u16) -> Option<Baggage> {
         unreachable!("the mapping gets all baggage with the exchange")
     }
 }
@@ -105,8 +126,8 @@ impl ContextReader for Lanes {
 struct Names;
 
 impl PeerNames for Names {
-    fn name(&self, peer: SocketAddr) -> Option<Cow<'static, str>> {
-        (peer.port() == 6379).then_some(Cow::Borrowed("cache"))
+    fn name(&self, peer: SocketAddr) -> Option<Text> {
+        (peer.port() == 6379).then_some(Text::constant("cache"))
     }
 }
 
@@ -322,7 +343,7 @@ fn an_ingress_gets_a_span_for_the_client_outside_if_asked() {
     case.exchange.parent_kind = ParentKind::None(NoParent::Ingress);
     case.exchange.arrived = 4 * MS;
     let mapped = case.map(b"GET / HTTP/1.1\r\n", b"HTTP/1.1 404 x\r\n");
-    let (server, client) = (mapped.span, mapped.client.unwrap());
+    let (server, client) = (mapped.0, mapped.1.unwrap());
     assert_eq!(client.service.as_deref(), Some("client"));
     assert_eq!(client.kind, SpanKind::Client);
     assert_eq!(client.name, "GET");
@@ -344,8 +365,8 @@ fn only_an_ingress_has_a_client_outside() {
     case.options.client_span = true;
     case.exchange.parent = Some(span_id(3));
     case.exchange.parent_kind = ParentKind::Wire;
-    assert!(case.map(b"", b"").client.is_none());
+    assert!(case.map(b"", b"").1.is_none());
     let mut case = Case::edge("10.0.0.9:80");
     case.options.client_span = true;
-    assert!(case.map(b"", b"").client.is_none());
+    assert!(case.map(b"", b"").1.is_none());
 }

@@ -41,7 +41,7 @@ fn a_call_that_failed_says_how() {
         assert_eq!(span.name, "shop.v1.Stock/Reserve");
         assert_eq!(text(&span, "rpc.response.status_code"), Some("UNAVAILABLE"));
         assert_eq!(text(&span, "error.type"), Some("UNAVAILABLE"));
-        assert_eq!(span.status, Status::Error(String::new()));
+        assert_eq!(span.status, Status::Error(Text::EMPTY));
     }
 }
 
@@ -135,7 +135,7 @@ fn what_a_dubbo_service_throws_is_its_error() {
     let span = call(&mut Case::point(), DUBBO, "fail");
     assert_eq!(text(&span, "rpc.response.status_code"), Some("OK"));
     assert_eq!(text(&span, "error.type"), Some("shop.OutOfStock"));
-    assert_eq!(span.status, Status::Error(String::new()));
+    assert_eq!(span.status, Status::Error(Text::EMPTY));
 }
 
 #[test]

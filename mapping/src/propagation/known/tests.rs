@@ -220,7 +220,7 @@ proptest! {
         }
         for index in indices {
             if let Some(baggage) = known.resolve(index) {
-                let pairs: Vec<_> = baggage.iter().map(|(k, v)| (k.as_str(), v.as_slice())).collect();
+                let pairs: Vec<_> = baggage.iter().map(|(k, v)| (k.as_str(), &**v)).collect();
                 prop_assert_eq!(known.index(&Tuple::of(pairs, Slots::ALL)), index);
             }
         }

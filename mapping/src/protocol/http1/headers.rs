@@ -1,6 +1,7 @@
 //! Header fields.
 
-use super::{first_line, token};
+use super::{TOKEN, first_line};
+use crate::propagation::NameFilter;
 
 /// One header field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +33,10 @@ impl<'a> Headers<'a> {
     pub fn new(fields: &'a [u8]) -> Self {
         Self { rest: fields }
     }
-}
 
-impl<'a> Iterator for Headers<'a> {
-    type Item = Header<'a>;
-
-    fn next(&mut self) -> Option<Header<'a>> {
+    /// The next field among those lines that are wanted.
+    #[inline]
+    fn next_of(&mut self, wanted: impl Fn(&[u8]) -> bool) -> Option<Header<'a>> {
         loop {
             let (line, next) = first_line(self.rest);
             let mut next = next?;
@@ -54,16 +53,56 @@ impl<'a> Iterator for Headers<'a> {
             if next.is_empty() {
                 return None;
             }
-            if !folded && let Some(header) = field(line) {
+            if !folded
+                && wanted(line)
+                && let Some(header) = field(line)
+            {
                 return Some(header);
             }
         }
     }
 }
 
+impl<'a> Iterator for Headers<'a> {
+    type Item = Header<'a>;
+
+    fn next(&mut self) -> Option<Header<'a>> {
+        self.next_of(|_| true)
+    }
+}
+
+/// The header fields whose names pass a filter.
+#[derive(Clone, Debug)]
+pub(crate) struct Passing<'a, 'f> {
+    headers: Headers<'a>,
+    filter: &'f NameFilter,
+}
+
+impl<'a, 'f> Passing<'a, 'f> {
+    /// The fields in `fields`, which starts behind the request line.
+    pub(super) fn new(fields: &'a [u8], filter: &'f NameFilter) -> Self {
+        Self {
+            headers: Headers::new(fields),
+            filter,
+        }
+    }
+}
+
+impl<'a> Iterator for Passing<'a, '_> {
+    type Item = Header<'a>;
+
+    fn next(&mut self) -> Option<Header<'a>> {
+        self.headers.next_of(|line| self.filter.passes(line))
+    }
+}
+
 fn field(line: &[u8]) -> Option<Header<'_>> {
-    let colon = line.iter().position(|&b| b == b':')?;
-    let name = token(line.get(..colon)?)?;
+    // A colon is no part of a token.
+    let colon = line.iter().position(|&b| !TOKEN[usize::from(b)])?;
+    if colon == 0 || line.get(colon) != Some(&b':') {
+        return None;
+    }
+    let name = std::str::from_utf8(line.get(..colon)?).ok()?;
     let value = line.get(colon + 1..)?.trim_ascii();
     let legal = |b: u8| b == b'\t' || (b >= b' ' && b != 0x7f);
     // Without a way out the compiler looks at many bytes at a time.
