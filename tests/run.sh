@@ -5,7 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . examples/setup.sh
 
 # Beyond what the demo needs.
-TEST_PACKAGES="clang-format iproute2 nftables procps tcpdump python3-aiohttp python3-asyncpg python3-grpcio python3-kafka
+TEST_PACKAGES="clang-format iproute2 libpython3-dev nftables procps tcpdump python3-aiohttp python3-asyncpg python3-grpcio python3-kafka
     python3-pika python3-pip python3-psycopg2 rabbitmq-server"
 
 # shellcheck disable=SC2086 # lists of words
@@ -18,6 +18,8 @@ fi
 if command -v mvn >/dev/null; then
     tests/kafka.sh || say "Kafka cannot be fetched"
 fi
+# A receiver that is not written in Go; the same holds for it.
+tests/rotel.sh >&2 || say "Rotel cannot be fetched"
 install_rust
 if command -v rustup >/dev/null; then
     rustup component add rustfmt clippy >&2 || say "rustup cannot add rustfmt and clippy"

@@ -55,10 +55,12 @@ static __always_inline __u64 thread_pointer(const struct task_struct *task)
 /* The thread's id as it sees it itself, in its own pid namespace. */
 static __always_inline __u32 tid_inside(const struct task_struct *task)
 {
-	const struct pid *pid = task->thread_pid;
+	const struct pid *pid = NULL;
 	const struct upid *inside;
 	__u32 level = 0, tid = 0;
-	if (bpf_core_read(&level, sizeof(level), &pid->level))
+	/* As a number: with a pointer, 6.1 lets nobody calculate. */
+	if (bpf_core_read(&pid, sizeof(pid), &task->thread_pid) ||
+	    bpf_core_read(&level, sizeof(level), &pid->level))
 		return 0;
 	inside = (const void *)__builtin_preserve_access_index(&pid->numbers[0]);
 	inside = (const void *)inside + (__u64)level * bpf_core_type_size(struct upid);

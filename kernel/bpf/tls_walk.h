@@ -31,7 +31,7 @@ struct tls_walking {
 static __always_inline void tls_lost(struct flow *f)
 {
 	f->tls.state = TLS_LOST;
-	f->tls.doubt = 0;
+	f->tls.doubt = f->tls.farewell = 0;
 	count(COUNT_TLS_LOST);
 }
 

@@ -56,9 +56,7 @@ pub struct Agent {
     probes: Vec<OwnedFd>,
     /// The tracing programs behind which there is none.
     last: Vec<OwnedFd>,
-    programs: Vec<(&'static str, OwnedFd)>,
-    /// Those whose entries come and go.
-    maps: Vec<(&'static str, MapHandle)>,
+    statistics: Option<Statistics>,
 }
 
 impl Agent {
@@ -142,41 +140,11 @@ impl Agent {
             .collect::<Result<_, _>>()
             .map_err(|error| failed("keeping a program")(error.into()))?;
         let handle = |map| MapHandle::try_from(map).map_err(failed("keeping a map"));
-        let mut programs = vec![
-            ("sock_ops", skel.progs.lanewire_sock_ops.as_fd()),
-            ("receive", skel.progs.lanewire_receive.as_fd()),
-            ("fork", skel.progs.lanewire_fork.as_fd()),
-            ("exec", skel.progs.lanewire_exec.as_fd()),
-            ("exit", skel.progs.lanewire_exit.as_fd()),
-        ];
-        if preemptible {
-            let again = &skel.progs.lanewire_receive_again;
-            programs.push(("receive_again", again.as_fd()));
-        }
-        let programs = programs
-            .into_iter()
-            .map(|(name, program)| Ok((name, program.try_clone_to_owned()?)))
-            .collect::<std::io::Result<_>>()
-            .map_err(|error| failed("keeping a program")(error.into()))?;
-        let mut maps = vec![
-            ("processes", handle(&skel.maps.processes)?),
-            ("open_visits", handle(&skel.maps.open_visits)?),
-            ("pools", handle(&skel.maps.pools)?),
-            ("gathered", handle(&skel.maps.gathered)?),
-            ("suspects", handle(&skel.maps.suspects)?),
-            ("runtimes", handle(&skel.maps.runtimes)?),
-            ("workers_by_key", handle(&skel.maps.workers_by_key)?),
-            ("askers", handle(&skel.maps.askers)?),
-            ("writers", handle(&skel.maps.writers)?),
-        ];
-        if !task_storage {
-            maps.push(("workers", handle(&skel.maps.workers_by_tid)?));
-        }
+        let statistics = Statistics::of(&skel, abilities).map_err(failed("keeping them"))?;
         Ok(Agent {
             links,
             last,
-            programs,
-            maps,
+            statistics: Some(statistics),
             records: handle(&skel.maps.records)?,
             counters: handle(&skel.maps.counters)?,
             runtimes: handle(&skel.maps.runtimes)?,
@@ -227,19 +195,9 @@ impl Agent {
         ))
     }
 
-    /// A handle on what the kernel counts of the programs and their maps.
-    ///
-    /// # Errors
-    /// If the process has no file descriptor left.
-    pub fn statistics(&self) -> Result<Statistics, libbpf_rs::Error> {
-        let programs = self.programs.iter();
-        let programs = programs.map(|(name, program)| Ok((*name, program.try_clone()?)));
-        let maps = self.maps.iter();
-        let maps = maps.map(|(name, map)| Ok((*name, MapHandle::try_from(map)?)));
-        Ok(Statistics::new(
-            programs.collect::<std::io::Result<_>>()?,
-            maps.collect::<Result<_, libbpf_rs::Error>>()?,
-        ))
+    /// A handle on what the kernel counts of the programs and their maps: once, to who wants it.
+    pub fn take_statistics(&mut self) -> Option<Statistics> {
+        self.statistics.take()
     }
 
     /// Detaches the programs: no option is written and no record made from here on. What is in
@@ -266,11 +224,11 @@ impl Records<'_> {
 
 /// What the kernel can do, or does.
 #[derive(Clone, Copy)]
-struct Abilities {
+pub(crate) struct Abilities {
     /// sock_ops programs may use task storage.
-    task_storage: bool,
+    pub(crate) task_storage: bool,
     /// Tracepoints' programs may be preempted.
-    preemptible: bool,
+    pub(crate) preemptible: bool,
 }
 
 fn configure(

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType, libbpf_sys};
 
+use crate::agent::Abilities;
+use crate::skel::LanewireSkel;
+
 /// Bytes of map entries that are read at a time.
 const BATCH_BYTES: usize = 256 << 10;
 /// What the largest entry of a bucket's chain may need: chains are short.
@@ -43,11 +46,46 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    pub(crate) fn new(
-        programs: Vec<(&'static str, OwnedFd)>,
-        maps: Vec<(&'static str, MapHandle)>,
-    ) -> Statistics {
-        Statistics { programs, maps }
+    /// Of all programs that are loaded, and the maps whose entries come and go.
+    pub(crate) fn of(
+        skel: &LanewireSkel<'_>,
+        abilities: Abilities,
+    ) -> Result<Statistics, libbpf_rs::Error> {
+        let mut programs = vec![
+            ("sock_ops", skel.progs.lanewire_sock_ops.as_fd()),
+            ("receive", skel.progs.lanewire_receive.as_fd()),
+            ("fork", skel.progs.lanewire_fork.as_fd()),
+            ("exec", skel.progs.lanewire_exec.as_fd()),
+            ("exit", skel.progs.lanewire_exit.as_fd()),
+            ("go_round_trip", skel.progs.lanewire_go_round_trip.as_fd()),
+            ("go_write_loop", skel.progs.lanewire_go_write_loop.as_fd()),
+        ];
+        if abilities.preemptible {
+            let again = skel.progs.lanewire_receive_again.as_fd();
+            programs.push(("receive_again", again));
+        }
+        let mut maps = vec![
+            ("processes", &skel.maps.processes),
+            ("open_visits", &skel.maps.open_visits),
+            ("pools", &skel.maps.pools),
+            ("gathered", &skel.maps.gathered),
+            ("suspects", &skel.maps.suspects),
+            ("runtimes", &skel.maps.runtimes),
+            ("workers_by_key", &skel.maps.workers_by_key),
+            ("askers", &skel.maps.askers),
+            ("writers", &skel.maps.writers),
+        ];
+        if !abilities.task_storage {
+            maps.push(("workers_by_tid", &skel.maps.workers_by_tid));
+        }
+        let programs = programs.into_iter();
+        let programs = programs.map(|(name, program)| Ok((name, program.try_clone_to_owned()?)));
+        let maps = maps.into_iter();
+        let maps = maps.map(|(name, map)| Ok((name, MapHandle::try_from(map)?)));
+        Ok(Statistics {
+            programs: programs.collect::<io::Result<_>>()?,
+            maps: maps.collect::<Result<_, libbpf_rs::Error>>()?,
+        })
     }
 
     /// The runs of each program.

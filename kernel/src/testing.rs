@@ -1,11 +1,12 @@
 //! Runs functions of the programs' own headers on input from a test (`BPF_PROG_TEST_RUN`).
 
 use std::mem::MaybeUninit;
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
-use libbpf_rs::{OpenObject, ProgramInput, ProgramMut};
+use libbpf_rs::{OpenObject, ProgramInput, ProgramMut, libbpf_sys};
 
 use crate::agent::fill;
 use crate::settings::reject_below;
@@ -117,4 +118,18 @@ pub fn baggage(skel: &HeadersTestSkel<'_>, head: &[u8], trusted: bool) -> Told {
         1 => Told::Tuple(output.index, output.reject_below),
         _ => Told::Unknown,
     }
+}
+
+/// Has the kernel count runs and time of all programs until this is dropped.
+///
+/// # Errors
+/// If it refuses.
+pub fn count_runs() -> Result<OwnedFd, libbpf_rs::Error> {
+    // SAFETY: it takes a number and gives a file descriptor or an error.
+    let fd = unsafe { libbpf_sys::bpf_enable_stats(libbpf_sys::BPF_STATS_RUN_TIME) };
+    if fd < 0 {
+        return Err(libbpf_rs::Error::from_raw_os_error(-fd));
+    }
+    // SAFETY: the descriptor is new and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

@@ -78,9 +78,9 @@ impl Tracer {
         if !missing.is_empty() {
             bail!("{}", missing.join("\n"));
         }
-        let agent = Agent::load(&options.kernel)?;
+        let mut agent = Agent::load(&options.kernel)?;
         let metrics = Metrics::new(registry, agent.counters()?);
-        let statistics = agent.statistics()?;
+        let statistics = agent.take_statistics();
         let cgroup = options.kernel.cgroup.clone();
         let watch = Watch::start(agent.runtimes()?, &options.runtimes, cgroup, registry)?;
         watch.wait_scanned(SCAN);
@@ -93,7 +93,7 @@ impl Tracer {
         Ok(Tracer {
             stop,
             thread,
-            statistics: Some(statistics),
+            statistics,
         })
     }
 

@@ -38,7 +38,9 @@ async fn outage(lasts: Duration) {
     let spooled = (summary.spooled, summary.dropped, summary.rejected);
     assert_eq!(spooled, (0, 0, 0), "{summary:?}");
     assert_eq!(summary.sent, pushed);
-    assert_eq!(collector.ids(), (1..=pushed).collect::<Vec<_>>());
+    let ids = collector.ids();
+    println!("{pushed} spans sent, {} received", ids.len());
+    assert_eq!(ids, (1..=pushed).collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread")]
