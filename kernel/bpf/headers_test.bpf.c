@@ -11,6 +11,7 @@
 #include "process.h"
 #include "runtime.h"
 #include "go.h"
+#include "python.h"
 #include "worker.h"
 #include "flow.h"
 #include "emit.h"

@@ -20,7 +20,20 @@ struct worker {
 	__u8 reads_requests; /* has ever read one: not a pool thread (R16) */
 	__u8 settled;	     /* exact: what it inherits is decided */
 	__u8 reads_replies;  /* exact: to what it has sent itself, on connections in use */
+	/* objects: see descent.h */
+	__u64 creator, creator_born;
+	__u64 born;    /* when it was made; 0 if that was not seen */
+	__u64 reads;   /* the connection on which it reads requests */
+	__u64 bound;   /* the connection on which it has answered one */
+	__u64 maker;   /* it has its visit by way of this one, which has none itself */
+	__u8 nobodys;  /* it works for several at a time, and so for none */
+	__u8 misled;   /* what it has made has answered another visit */
+	__u8 ancestor; /* there are some that have no visit of their own, and ask it */
+	__u8 pad[5];
 };
+
+/* Not on the stack, of which there is little. */
+static const struct worker no_worker;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -59,7 +72,9 @@ static __noinline __u64 worker_key(struct task_struct *task)
 	struct runtime *r = runtime_of(task->tgid);
 	if (r && r->profile == PROFILE_GO)
 		return go_key(task, r);
-	return KEY_OF_THREAD | (__u32)task->pid;
+	if (r && (r->profile == PROFILE_ASYNCIO || r->profile == PROFILE_GREENLET))
+		return python_key(task, r);
+	return key_of_thread(task);
 }
 
 /* Who created the current worker, by its runtime; 0 if that is not known. */
@@ -88,8 +103,7 @@ static __always_inline struct worker *thread_get(struct task_struct *task)
 		__u32 tid = task->pid;
 		w = bpf_map_lookup_elem(&workers_by_tid, &tid);
 		if (!w) {
-			struct worker fresh = {};
-			bpf_map_update_elem(&workers_by_tid, &tid, &fresh, BPF_NOEXIST);
+			bpf_map_update_elem(&workers_by_tid, &tid, &no_worker, BPF_NOEXIST);
 			w = bpf_map_lookup_elem(&workers_by_tid, &tid);
 		}
 	}
@@ -112,8 +126,7 @@ static __always_inline struct worker *exact_get(__u32 pid, __u64 key)
 	struct worker *w = bpf_map_lookup_elem(&workers_by_key, &id);
 	if (w)
 		return w;
-	struct worker fresh = {};
-	bpf_map_update_elem(&workers_by_key, &id, &fresh, BPF_NOEXIST);
+	bpf_map_update_elem(&workers_by_key, &id, &no_worker, BPF_NOEXIST);
 	w = bpf_map_lookup_elem(&workers_by_key, &id);
 	if (!w)
 		count(COUNT_STORAGE_FAILED);
