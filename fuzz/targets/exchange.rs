@@ -73,7 +73,7 @@ fuzz_target!(|input: &[u8]| {
         assert!(span.start_unix_nano <= span.end_unix_nano);
         for (i, (key, _)) in span.attributes.iter().enumerate() {
             assert!(
-                span.attributes[..i].iter().all(|(k, _)| k != key),
+                span.attributes.iter().take(i).all(|(k, _)| k != key),
                 "{key} is there twice"
             );
             assert!(
@@ -84,7 +84,7 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-fn head(id: u64, part: HeadPart, server_port: u16, offset: usize, bytes: &[u8]) -> Record {
+fn head(id: u64, part: HeadPart, server_port: u16, offset: usize, bytes: &[u8]) -> Record<'_> {
     Record::Head(Head {
         trace_id: TraceId::from(1),
         span_id: SpanId::from(id),
@@ -94,7 +94,7 @@ fn head(id: u64, part: HeadPart, server_port: u16, offset: usize, bytes: &[u8]) 
         time: id,
         trusted: true,
         offset,
-        bytes: bytes.to_vec(),
+        bytes,
     })
 }
 
@@ -118,7 +118,6 @@ fn exchange(id: u64, port: u16) -> Exchange {
         reads_requests: true,
         exact_worker: false,
         trusted: true,
-        comm: "fuzz".into(),
         arrived: id,
         start: id,
         replied: id,
