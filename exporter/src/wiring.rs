@@ -62,7 +62,10 @@ fn runtimes(config: &Config) -> RuntimeOptions {
     let excluded = config.process.exclude.executables.iter();
     let named = config.process.programs.iter().map(|p| &p.executable);
     RuntimeOptions {
-        switches: vec![("go", switches(&config.runtimes.go))],
+        switches: vec![
+            ("go", switches(&config.runtimes.go)),
+            ("python", switches(&config.runtimes.python)),
+        ],
         left_alone: excluded.chain(named).cloned().collect(),
     }
 }

@@ -91,6 +91,8 @@ struct flow {
 	__u64 call_buffer, call_time; /* the call that read last, while a head is being read */
 	__u64 call_begins[2];	      /* the first bytes that it read */
 	__u64 writer, written;	      /* go_http.h: who writes for others, and what */
+	__u64 established;
+	__u64 replier; /* descent.h: by whom it is served */
 	__u32 call_tid;
 	__u32 call_done;
 	__u32 rules;	   /* ingress rules that the peer can match */

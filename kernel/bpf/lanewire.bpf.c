@@ -11,9 +11,11 @@
 #include "process.h"
 #include "runtime.h"
 #include "go.h"
+#include "python.h"
 #include "worker.h"
 #include "tls.h"
 #include "flow.h"
+#include "descent.h"
 #include "emit.h"
 #include "syscall.h"
 #include "tls_walk.h"
@@ -51,6 +53,15 @@ const volatile enum head_part head_part_type;
 const volatile enum profile profile_type;
 const volatile enum runtime_lost runtime_lost_type;
 const volatile enum go_number go_number_type;
+const volatile enum python_number python_number_type;
+
+#if defined(__TARGET_ARCH_x86)
+#define RETURNED(ctx) ((ctx)->ax)
+#define SECOND_ARGUMENT(ctx) ((ctx)->si)
+#elif defined(__TARGET_ARCH_arm64)
+#define RETURNED(ctx) ((ctx)->regs[0])
+#define SECOND_ARGUMENT(ctx) ((ctx)->regs[1])
+#endif
 
 #define CALLBACKS                                                          \
 	(BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG | BPF_SOCK_OPS_STATE_CB_FLAG | \
@@ -79,6 +90,7 @@ static __always_inline void established(struct bpf_sock_ops *ctx, struct bpf_soc
 	flow_addresses(tcp_to_sock(tp), local, remote);
 	struct peer peer = peer_of(remote);
 	f->role = role;
+	f->established = bpf_ktime_get_ns();
 	f->copied_seq = tp->copied_seq;
 	f->announced = f->expected = tp->write_seq;
 	f->announced_buffer = ~0ULL;
@@ -204,13 +216,47 @@ int lanewire_go_write_loop(struct pt_regs *ctx)
 	return 0;
 }
 
+/* PyContext_CopyCurrent: what the current context makes inherits from it. */
+SEC("uretprobe")
+int lanewire_python_context(struct pt_regs *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 made = RETURNED(ctx);
+	count(COUNT_PROBE_PYTHON);
+	if (made)
+		object_begins(task, KEY_OF_OBJECT | made, worker_key(task), ctx->sp);
+	return 0;
+}
+
+/* The other functions that return a new context. */
+SEC("uretprobe")
+int lanewire_python_context_new(struct pt_regs *ctx)
+{
+	__u64 made = RETURNED(ctx);
+	count(COUNT_PROBE_PYTHON);
+	if (made)
+		object_begins(bpf_get_current_task_btf(), KEY_OF_OBJECT | made, 0, 0);
+	return 0;
+}
+
+/* greenlet::UserGreenlet::UserGreenlet(PyGreenlet *, ...) */
+SEC("uprobe")
+int lanewire_greenlet_new(struct pt_regs *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	count(COUNT_PROBE_PYTHON);
+	object_begins(task, KEY_OF_OBJECT | SECOND_ARGUMENT(ctx), worker_key(task), 0);
+	return 0;
+}
+
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(lanewire_fork, struct task_struct *creator, struct task_struct *task)
 {
 	run_begins();
 	worker_created(creator, task);
-	if (creator->tgid != task->tgid)
-		runtime_forked(creator->tgid, task->tgid);
+	/* It has none of its creator's uprobes: user space is told before its first request. */
+	if (creator->tgid != task->tgid && runtime_forked(creator->tgid, task->tgid))
+		process_of(task);
 	run_ends();
 	return 0;
 }

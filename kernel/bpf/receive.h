@@ -128,15 +128,20 @@ static __noinline int reader_found(struct flow *f, struct exchange *e, struct re
 		return 0;
 	}
 	o->process = p;
+	runtime_serves(task->tgid, p);
 	struct worker *w = o->worker = worker_get(task, r->worker);
 	if (!key_is_thread(r->worker))
 		runtime_read(task->tgid, r->worker);
-	if (w && !key_is_thread(r->worker))
+	if (w && key_is_object(r->worker))
+		object_reads(w, f, o->now);
+	else if (w && !key_is_thread(r->worker))
 		exact_reads(task, w, f->cookie);
 	if (w) {
 		w->reads_requests = 1;
 		worker_idle(w);
 	}
+	if (f->replier || key_is_object(r->worker))
+		objects_take(f, &nobody.visit, r->worker, o->now);
 	if (e->state != EXCHANGE_GATHERING)
 		request_begins(f, e, r, o->now);
 	e->pid = task->tgid;
@@ -371,6 +376,8 @@ static __noinline void response_begins(struct flow *f, struct receiving *r)
 	last->pooled = f->pooled && pool_free(f, tp);
 	if (w && key_is_thread(r->worker))
 		worker_answered(f, w, now);
+	else if (w && key_is_object(r->worker))
+		object_answered(w, e, r->worker);
 	else if (w)
 		exact_answered(f, e, w, r, several);
 
@@ -427,6 +434,8 @@ static __always_inline void received(struct sock *sk)
 	f->copied_seq = r.tp->copied_seq;
 	r.task = bpf_get_current_task_btf();
 	r.worker = worker_key(r.task);
+	if (key_is_bare_thread(r.worker))
+		python_reads(r.task, f);
 	if (flow_may_be_tls(f) && !tls_received(f, &r))
 		return;
 	if (f->role == ROLE_PASSIVE)

@@ -51,6 +51,25 @@ static __always_inline bool key_is_thread(__u64 key)
 	return key & KEY_OF_THREAD;
 }
 
+/* Beside it: a thread that runs outside of what its runtime could have named (python.h). */
+#define KEY_OF_BARE_THREAD (KEY_OF_THREAD | 1ULL << 60)
+
+static __always_inline bool key_is_bare_thread(__u64 key)
+{
+	return (key & KEY_OF_BARE_THREAD) == KEY_OF_BARE_THREAD;
+}
+
+/* The number is the address of an object, and uprobes tell when another one begins there. */
+#define KEY_OF_OBJECT (1ULL << 62)
+
+/* An object that is gone, but others come from it; the rest of the number is when it was made. */
+#define KEY_OF_DEAD_OBJECT (3ULL << 61)
+
+static __always_inline bool key_is_object(__u64 key)
+{
+	return !key_is_thread(key) && key & KEY_OF_OBJECT;
+}
+
 /* A trace id, a span id and what travels with them. Numbers in host order. */
 struct trace_context {
 	__u64 trace_hi;

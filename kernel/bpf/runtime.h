@@ -7,15 +7,17 @@
 #define RUNTIME_NUMBERS 24
 
 struct runtime {
-	__u8 profile; /* an exact one, or PROFILE_THREAD: its threads are its workers */
-	__u8 probed;  /* its uprobes are attached */
-	__u8 pad[2];
+	__u8 profile;	 /* an exact one, or PROFILE_THREAD: its threads are its workers */
+	__u8 probed;	 /* its uprobes are attached */
+	__u8 look_again; /* user space wants to hear of its first request: it may have loaded more */
+	__u8 pad;
 	__u32 lost; /* enum runtime_lost */
 	/* Is it plausible? Requests whose reader could be told, and could not; replies that were sent
 	 * by a worker of their visit, and by one of another. */
 	__u32 told, untold;
 	__u32 agreed, disagreed;
-	__u64 base; /* an address of the process that the numbers count from, if they do */
+	__u32 made, missed; /* Python: see descent.h */
+	__u64 base;	    /* an address of the process that the numbers count from, if they do */
 	__s32 numbers[RUNTIME_NUMBERS];
 };
 
@@ -50,6 +52,20 @@ static __always_inline __u64 thread_pointer(const struct task_struct *task)
 #elif defined(__TARGET_ARCH_arm64)
 	return task->thread.uw.tp_value;
 #endif
+}
+
+static __always_inline __u64 key_of_thread(const struct task_struct *task)
+{
+	return KEY_OF_THREAD | (__u32)task->pid;
+}
+
+/* Where the thread's stack ended when it called the kernel. */
+static __always_inline __u64 user_stack(struct task_struct *task)
+{
+	__u64 stack = 0;
+	const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(task);
+	bpf_core_read(&stack, sizeof(stack), &regs->sp);
+	return stack;
 }
 
 /* The thread's id as it sees it itself, in its own pid namespace. */
@@ -131,17 +147,28 @@ static __always_inline void runtime_replied(__u32 pid, bool agrees)
 		runtime_give_up(r, pid, RUNTIME_DISAGREES);
 }
 
+/* It reads a request. */
+static __always_inline void runtime_serves(__u32 pid, const struct process *p)
+{
+	struct runtime *r = runtime_of(pid);
+	if (!r || !r->look_again)
+		return;
+	r->look_again = 0;
+	process_report(RECORD_PROCESS, pid, p, NULL);
+}
+
 /* A forked process has its creator's memory, but none of its uprobes. */
-static __always_inline void runtime_forked(__u32 creator, __u32 pid)
+static __always_inline bool runtime_forked(__u32 creator, __u32 pid)
 {
 	struct runtime *from = runtime_of(creator);
 	if (!from)
-		return;
+		return false;
 	struct runtime copy = *from;
 	copy.probed = 0;
 	copy.told = copy.untold = copy.agreed = copy.disagreed = 0;
 	if (bpf_map_update_elem(&runtimes, &pid, &copy, BPF_ANY))
 		count(COUNT_RUNTIME_FULL);
+	return true;
 }
 
 static __always_inline void runtime_gone(__u32 pid)

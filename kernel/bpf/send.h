@@ -120,8 +120,13 @@ static __always_inline void reply_agrees(const struct exchange *e, const struct 
 	if (!p || p->open < 2)
 		return;
 	if (!key_is_thread(s->worker)) {
-		if (w && !w->inherited && worker_has_visit(w, s->now))
-			runtime_replied(s->task->tgid, w->visit.span_id == e->context.span_id);
+		if (!w || w->inherited || !worker_has_visit(w, s->now))
+			return;
+		bool agrees = w->visit.span_id == e->context.span_id;
+		struct worker *maker = agrees ? NULL : exact_find(s->task->tgid, w->maker);
+		if (maker)
+			maker->misled = 1;
+		runtime_replied(s->task->tgid, agrees);
 		return;
 	}
 	if (w && worker_has_visit(w, s->now)) {
@@ -161,7 +166,10 @@ static long visit_answered(__u32 i, struct replies *r)
 		emit_exchange(f, e, s->tp, r->progress, p);
 		visit_ended(e->context.span_id);
 		process_visit_ended(p);
-		if (w && w->visit.span_id == e->context.span_id)
+		/* Objects go on: what they had stays theirs, and is over. */
+		if (key_is_object(s->worker))
+			object_replied(f, e->start, s->worker);
+		else if (w && w->visit.span_id == e->context.span_id)
 			worker_idle(w);
 	} else {
 		f->reported.span_id = 0;
@@ -185,7 +193,8 @@ static __noinline void reply_begins(struct flow *f, struct sending *s)
 	struct replies r = {
 		.f = f,
 		.s = s,
-		.w = worker_find(s->task, s->worker),
+		.w = key_is_object(s->worker) ? object_worker(s->task->tgid, s->worker)
+					      : worker_find(s->task, s->worker),
 		.progress = &progress,
 		.several = f->in_flight > 1 && flow_exchange(f, 1)->state == EXCHANGE_OPEN,
 	};
@@ -416,6 +425,9 @@ static __always_inline bool same_request(struct flow *f, struct sending *s, stru
 	if (s->continued)
 		return true;
 	__u64 visit = w ? w->visit.span_id : 0;
+	/* What one object makes sends on behalf of it. */
+	if (visit && key_is_object(s->worker))
+		return e->worker_visit == visit;
 	return e->worker_visit == visit && e->worker == s->worker;
 }
 
@@ -424,6 +436,8 @@ static __always_inline struct worker *sends_for(struct flow *f, struct sending *
 {
 	if (key_is_thread(s->worker))
 		return thread_find(s->task);
+	if (key_is_object(s->worker))
+		return object_worker(s->task->tgid, s->worker);
 	if (go_writer(f, s->task->tgid, s->worker))
 		return go_asker(f, s->task->tgid);
 	return exact_settled(s->task, s->worker, s->now);
@@ -447,7 +461,8 @@ static __always_inline void connecting(struct flow *f)
 	__u64 now = bpf_ktime_get_ns();
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u64 key = f->opener = worker_key(task);
-	struct worker *w = worker_sends(task, key, now);
+	struct worker *w =
+		key_is_object(key) ? object_worker(task->tgid, key) : worker_sends(task, key, now);
 	f->opener_pid = task->tgid;
 	process_of(task);
 	if (!w || !worker_has_visit(w, now))

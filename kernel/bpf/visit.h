@@ -95,8 +95,14 @@ static __noinline bool visit_open(struct flow *f, struct exchange *e, const stru
 	visit_opened(e->context.span_id);
 	process_visit_opened(o->process);
 	/* Which of several requests it works on first, nobody can tell (R11). */
-	if (w && !w->shared && flow_alone(f, e))
+	if (!w || !flow_alone(f, e))
+		return true;
+	if (!w->shared)
 		worker_works_for(w, &e->context, e->pid, o->now);
+	if (f->replier || key_is_object(e->worker))
+		objects_take(f, &e->context, e->worker, o->now);
+	if (key_is_bare_thread(e->worker))
+		python_read(&e->context);
 	return true;
 }
 

@@ -25,8 +25,15 @@ struct worker {
 	__u64 youngest;	    /* who has a smaller key was there before its visit began */
 	__u64 origin;	    /* what its creator has it do, as far as that is told: see origins */
 	__u8 reads_replies; /* to what it has sent itself, on connections that others made */
-	__u8 shared;	    /* reads requests while others that it has read are open: a loop */
-	__u8 pad[6];
+	__u8 shared;	    /* works for several at a time, and so for none: a loop */
+	/* Objects (descent.h): */
+	__u8 misled;   /* what it has made has answered another visit */
+	__u8 ancestor; /* there are some that come from it */
+	__u8 pad[4];
+	__u64 creator, creator_born;
+	__u64 born;  /* when it was made; 0 if that was not seen */
+	__u64 bound; /* the connection on which it has answered */
+	__u64 maker; /* it has its visit by way of this one, which has none itself */
 };
 
 struct {
@@ -93,7 +100,9 @@ static __noinline __u64 worker_key(struct task_struct *task)
 	struct runtime *r = runtime_of(task->tgid);
 	if (r && r->profile == PROFILE_GO)
 		return go_key(task, r);
-	return KEY_OF_THREAD | (__u32)task->pid;
+	if (r && (r->profile == PROFILE_ASYNCIO || r->profile == PROFILE_GREENLET))
+		return python_key(task, r);
+	return key_of_thread(task);
 }
 
 /* Who created the current worker, by its runtime; 0 if that is not known. */

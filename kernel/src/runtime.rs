@@ -16,6 +16,8 @@ pub enum Runtime {
     Threads,
     /// Goroutines.
     Go(GoRuntime),
+    /// What CPython's contexts were entered for, or greenlets.
+    Python(PythonRuntime),
 }
 
 /// Where Go keeps what the programs read: offsets in bytes within its own structures.
@@ -35,6 +37,53 @@ pub struct GoRuntime {
     pub p_goidcache: i32,
 }
 
+/// Where CPython keeps what the programs read: offsets in bytes within its own structures, where
+/// nothing else is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct PythonRuntime {
+    /// The address of `_PyRuntime` in the process.
+    pub runtime: u64,
+    /// `PyContext_Type`, from `_PyRuntime`.
+    pub context_type: i32,
+    /// Of the interpreter, in `_PyRuntime`.
+    pub interpreters_head: i32,
+    /// Of the first thread state, in an interpreter.
+    pub threads_head: i32,
+    /// Of the next one, in a thread state.
+    pub next: i32,
+    /// Of its thread's `pthread_t`, in a thread state.
+    pub thread_id: i32,
+    /// Of the current context, in a thread state.
+    pub context: i32,
+    /// Whether each thread enters a context when it begins (3.14).
+    pub thread_contexts: bool,
+    /// The greenlet package, if it is loaded.
+    pub greenlets: Option<Greenlets>,
+}
+
+/// Where the greenlet package keeps what the programs read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Greenlets {
+    /// The address, in the process, of the pair by which its thread-local memory is found.
+    pub tls_index: u64,
+    /// Of the pointer to the thread's state, in that memory.
+    pub tls_state: i32,
+    /// `PyGreenlet_Type`, from that pair.
+    pub type_: i32,
+    /// Whether greenlets are what requests are worked on by, whatever contexts say (gevent).
+    pub first: bool,
+}
+
+/// How far a process was looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RuntimeState {
+    /// Whether all of its uprobes are attached.
+    pub probed: bool,
+    /// Whether it is to be reported once more ([`Record::Process`](crate::Record::Process)) when it
+    /// has read its first request.
+    pub look_again: bool,
+}
+
 /// Why a process's runtime can't be made known.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)] // the messages say it all
@@ -52,10 +101,22 @@ pub enum Probe {
     GoRoundTrip,
     /// The first instruction of Go's `net/http.(*persistConn).writeLoop`.
     GoWriteLoop,
+    /// The return of CPython's `PyContext_CopyCurrent`.
+    PythonContext,
+    /// The return of any other function of CPython that makes a context.
+    PythonContextNew,
+    /// The first instruction of `greenlet::UserGreenlet`'s constructor.
+    GreenletNew,
 }
 
 impl Probe {
-    pub(crate) const ALL: &[Probe] = &[Probe::GoRoundTrip, Probe::GoWriteLoop];
+    pub(crate) const ALL: &[Probe] = &[
+        Probe::GoRoundTrip,
+        Probe::GoWriteLoop,
+        Probe::PythonContext,
+        Probe::PythonContextNew,
+        Probe::GreenletNew,
+    ];
 
     pub(crate) fn program<'a, 'obj>(
         self,
@@ -64,7 +125,15 @@ impl Probe {
         match self {
             Probe::GoRoundTrip => &programs.lanewire_go_round_trip,
             Probe::GoWriteLoop => &programs.lanewire_go_write_loop,
+            Probe::PythonContext => &programs.lanewire_python_context,
+            Probe::PythonContextNew => &programs.lanewire_python_context_new,
+            Probe::GreenletNew => &programs.lanewire_greenlet_new,
         }
+    }
+
+    /// Whether it is at the return of a function, and not where it begins.
+    fn returns(self) -> bool {
+        matches!(self, Probe::PythonContext | Probe::PythonContextNew)
     }
 }
 
@@ -83,16 +152,22 @@ impl Runtimes {
     }
 
     /// From now on the workers of a process (of the initial pid namespace) are what its runtime
-    /// says; `probed` if its uprobes are attached. What was known of it before is forgotten.
+    /// says. What was known of it before is forgotten.
     ///
     /// Between looking at a process and this call it may have ended: look again afterwards, and
     /// [`forget`](Runtimes::forget) it then.
     ///
     /// # Errors
     /// If there are too many, or the kernel refuses.
-    pub fn set(&self, pid: u32, runtime: &Runtime, probed: bool) -> Result<(), RuntimeError> {
+    pub fn set(
+        &self,
+        pid: u32,
+        runtime: &Runtime,
+        state: RuntimeState,
+    ) -> Result<(), RuntimeError> {
         let value = types::runtime {
-            probed: probed.into(),
+            probed: state.probed.into(),
+            look_again: state.look_again.into(),
             ..raw(runtime)
         };
         self.map
@@ -139,7 +214,8 @@ impl Runtimes {
         file: &Path,
         offset: u64,
     ) -> Result<Attached, UprobeError> {
-        uprobe::attach(&self.probes[probe as usize], pid, false, file, offset)
+        let program = &self.probes[probe as usize];
+        uprobe::attach(program, pid, probe.returns(), file, offset)
     }
 }
 
@@ -153,10 +229,11 @@ fn behind() -> i32 {
 
 fn raw(runtime: &Runtime) -> types::runtime {
     let mut value = types::runtime::default();
-    let mut number = |at: types::go_number, number: i32| value.numbers[at.0 as usize] = number;
     match runtime {
         Runtime::Threads => value.profile = types::profile::PROFILE_THREAD.0 as u8,
         Runtime::Go(go) => {
+            let mut number =
+                |at: types::go_number, number: i32| value.numbers[at.0 as usize] = number;
             number(types::go_number::GO_TLS_G, go.tls_g);
             number(types::go_number::GO_G_M, go.g_m);
             number(types::go_number::GO_G_GOID, go.g_goid);
@@ -169,6 +246,34 @@ fn raw(runtime: &Runtime) -> types::runtime {
             number(types::go_number::GO_BEHIND, behind());
             value.profile = types::profile::PROFILE_GO.0 as u8;
         }
+        Runtime::Python(python) => raw_python(&mut value, python),
     }
     value
+}
+
+fn raw_python(value: &mut types::runtime, python: &PythonRuntime) {
+    use types::python_number as at;
+    let mut number = |field: at, number: i32| value.numbers[field.0 as usize] = number;
+    number(at::PYTHON_CONTEXT_TYPE, python.context_type);
+    number(at::PYTHON_INTERPRETERS, python.interpreters_head);
+    number(at::PYTHON_THREADS, python.threads_head);
+    number(at::PYTHON_NEXT, python.next);
+    number(at::PYTHON_THREAD_ID, python.thread_id);
+    number(at::PYTHON_CONTEXT, python.context);
+    number(at::PYTHON_THREAD_CONTEXTS, python.thread_contexts.into());
+    let greenlets = python.greenlets.unwrap_or_default();
+    number(at::GREENLET_TLS_STATE, greenlets.tls_state);
+    number(at::GREENLET_TYPE, greenlets.type_);
+    number(at::GREENLET_FIRST, greenlets.first.into());
+    // Two halves.
+    let index = at::GREENLET_TLS_INDEX.0 as usize;
+    value.numbers[index] = greenlets.tls_index as i32;
+    value.numbers[index + 1] = (greenlets.tls_index >> 32) as i32;
+    value.base = python.runtime;
+    let profile = if greenlets.first {
+        types::profile::PROFILE_GREENLET
+    } else {
+        types::profile::PROFILE_ASYNCIO
+    };
+    value.profile = profile.0 as u8;
 }

@@ -32,6 +32,10 @@ pub struct RuntimeOptions {
 pub(super) struct Plan {
     pub runtime: Runtime,
     pub uprobes: Vec<Uprobe>,
+    /// Without all of its uprobes the process is left to its threads.
+    pub needs_uprobes: bool,
+    /// More may be known when it has read its first request: it is looked at once more then.
+    pub look_again: bool,
 }
 
 /// A place in a file that the process executes.

@@ -9,6 +9,7 @@ mod executable;
 mod go;
 mod kind;
 mod process;
+mod python;
 mod watch;
 
 pub use kind::{Name, RuntimeOptions, Switches};

@@ -54,6 +54,16 @@ impl Process {
         self.directory.join("exe")
     }
 
+    /// Its executable's path as the process sees it.
+    pub fn executable_inside(&self) -> &Path {
+        &self.incarnation.exe
+    }
+
+    /// A file that is its memory.
+    pub fn memory(&self) -> PathBuf {
+        self.directory.join("mem")
+    }
+
     /// The name of its executable, for logs.
     pub fn name(&self) -> String {
         let name = self.incarnation.exe.file_name();
@@ -67,7 +77,6 @@ impl Process {
     }
 
     /// A path that the process sees, by one that opens the same file from here.
-    #[allow(dead_code)] // for runtimes that lie in libraries
     pub fn path(&self, inside: &Path) -> PathBuf {
         let below = inside.strip_prefix("/").unwrap_or(inside);
         self.directory.join("root").join(below)
@@ -77,7 +86,6 @@ impl Process {
     ///
     /// # Errors
     /// If it is gone, or may not be looked at.
-    #[allow(dead_code)] // for runtimes that lie in libraries
     pub fn mappings(&self) -> io::Result<Vec<Mapping>> {
         let text = fs::read_to_string(self.directory.join("maps"))?;
         Ok(text.lines().filter_map(mapping).collect())

@@ -8,11 +8,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use lanewire_kernel::{Attached, Runtime, Runtimes};
+use lanewire_kernel::{Attached, Runtime, RuntimeState, Runtimes};
 use lru::LruCache;
 
 use super::cgroup;
-use super::kind::{Kind, Name, Plan, Refusal, RuntimeOptions, Switches};
+use super::kind::{Kind, Name, Plan, Refusal, RuntimeOptions, Switches, Uprobe};
 use super::process::Process;
 use crate::telemetry::{Counter, Registry};
 
@@ -129,7 +129,8 @@ impl Drop for Watch {
 struct Known {
     name: Name,
     process: Process,
-    attached: Vec<Attached>,
+    plan: Plan,
+    attached: Vec<(Uprobe, Attached)>,
 }
 
 struct Work {
@@ -144,7 +145,10 @@ struct Work {
 
 impl Work {
     fn new(runtimes: Runtimes, options: &RuntimeOptions, registry: &Registry) -> Work {
-        let all: [Box<dyn Kind>; 1] = [Box::<super::go::Go>::default()];
+        let all: [Box<dyn Kind>; 2] = [
+            Box::<super::go::Go>::default(),
+            Box::<super::python::Python>::default(),
+        ];
         let kinds = all.into_iter().filter_map(|kind| {
             let (_, switches) = options
                 .switches
@@ -189,6 +193,7 @@ impl Work {
                 .get(&pid)
                 .is_some_and(|known| known.process == process);
             if is_known && self.runtimes.is_set(pid).unwrap_or(false) {
+                self.look_again(&process);
                 return;
             }
             self.known.remove(&pid);
@@ -219,39 +224,86 @@ impl Work {
             let (name, switches) = (kind.name(), *switches);
             match kind.look(process) {
                 None => continue,
-                Some(Ok(plan)) => self.tell(process, name, switches, plan),
+                Some(Ok(plan)) => self.tell(process, name, switches, plan, Vec::new()),
                 Some(Err(refusal)) => self.refused(process, name, &refusal),
             }
             return;
         }
-        let error = self
-            .runtimes
-            .set(process.pid, &Runtime::Threads, false)
-            .err();
+        let state = RuntimeState::default();
+        let error = self.runtimes.set(process.pid, &Runtime::Threads, state).err();
         self.check(process, error);
     }
 
-    fn tell(&mut self, process: &Process, name: Name, switches: Switches, plan: Plan) {
+    /// It has read its first request, and may have loaded more until then.
+    fn look_again(&mut self, process: &Process) {
+        let Some(known) = self.known.get_mut(&process.pid) else {
+            return;
+        };
+        if !std::mem::take(&mut known.plan.look_again) {
+            return;
+        }
+        let name = known.name;
+        let kind = self.kinds.iter_mut().find(|(kind, _)| kind.name() == name);
+        let Some((kind, switches)) = kind else {
+            return;
+        };
+        let switches = *switches;
+        if let Some(Ok(plan)) = kind.look(process) {
+            let plan = Plan {
+                look_again: false,
+                ..plan
+            };
+            if plan != known.plan {
+                let attached = std::mem::take(&mut known.attached);
+                self.tell(process, name, switches, plan, attached);
+            }
+        }
+    }
+
+    /// Tells the programs of a process. Of the uprobes that are attached to it those are kept that
+    /// the plan has, too.
+    fn tell(
+        &mut self,
+        process: &Process,
+        name: Name,
+        switches: Switches,
+        plan: Plan,
+        mut before: Vec<(Uprobe, Attached)>,
+    ) {
         let mut attached = Vec::new();
         let mut probed = switches.uprobes && !plan.uprobes.is_empty();
         for uprobe in plan.uprobes.iter().filter(|_| switches.uprobes) {
+            if let Some(at) = before.iter().position(|(there, _)| there == uprobe) {
+                attached.push(before.swap_remove(at));
+                continue;
+            }
             let (file, offset) = (&uprobe.file, uprobe.offset);
             match self
                 .runtimes
                 .attach(process.pid, uprobe.probe, file, offset)
             {
-                Ok(link) => attached.push(link),
+                Ok(link) => attached.push((uprobe.clone(), link)),
                 Err(error) => {
                     probed = false;
                     self.refused(process, name, &Refusal::new("uprobe", error.to_string()));
                 }
             }
         }
-        let error = self.runtimes.set(process.pid, &plan.runtime, probed).err();
+        if plan.needs_uprobes && !probed {
+            self.known.remove(&process.pid);
+            self.check(process, self.runtimes.forget(process.pid).err());
+            return;
+        }
+        let state = RuntimeState {
+            probed,
+            look_again: plan.look_again,
+        };
+        let error = self.runtimes.set(process.pid, &plan.runtime, state).err();
         if self.check(process, error) {
             let known = Known {
                 name,
                 process: process.clone(),
+                plan,
                 attached,
             };
             self.known.insert(process.pid, known);

@@ -7,6 +7,8 @@ use super::super::visit::{Section, Visitor, any};
 pub struct Runtimes {
     /// Goroutines.
     pub go: Runtime,
+    /// CPython's tasks and greenlets.
+    pub python: Runtime,
 }
 
 /// One of `runtimes`.
@@ -30,6 +32,7 @@ impl Default for Runtime {
 impl Section for Runtimes {
     fn visit<V: Visitor>(&mut self, v: &mut V) {
         v.section("go", &mut self.go);
+        v.section("python", &mut self.python);
     }
 }
 

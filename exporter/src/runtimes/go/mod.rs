@@ -60,6 +60,8 @@ impl Kind for Go {
                         offset: *offset,
                     })
                     .collect(),
+                needs_uprobes: false,
+                look_again: false,
             }
         }))
     }
