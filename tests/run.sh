@@ -5,8 +5,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . examples/setup.sh
 
 # Beyond what the demo needs.
-TEST_PACKAGES="clang-format iproute2 libpython3-dev nftables procps tcpdump python3-aiohttp python3-asyncpg python3-grpcio python3-kafka
-    python3-pika python3-pip python3-psycopg2 rabbitmq-server"
+TEST_PACKAGES="clang-format iproute2 libpython3-dev nftables procps tcpdump python3-aiohttp python3-asyncpg python3-gevent
+    python3-grpcio python3-kafka python3-pika python3-pip python3-psycopg2 python3-uvloop rabbitmq-server"
 
 # shellcheck disable=SC2086 # lists of words
 install_packages $DEMO_PACKAGES $TEST_PACKAGES

@@ -106,7 +106,22 @@ impl Lab {
         arguments: &[&str],
         environment: &[(&str, &str)],
     ) -> Result<Process> {
-        let mut command = self.python(host, script, host);
+        self.serve_by(Path::new(PYTHON), host, script, arguments, environment)
+    }
+
+    /// As [`Lab::serve_with`], by this interpreter.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn serve_by(
+        &self,
+        interpreter: &Path,
+        host: &str,
+        script: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Process> {
+        let mut command = self.python(interpreter, host, script, host);
         command.args(arguments).envs(environment.iter().copied());
         let mut process = Process::start(&format!("{script} on {host}"), command)?;
         process.wait_for_line("listening")?;
@@ -133,7 +148,7 @@ impl Lab {
     /// # Errors
     /// When it fails.
     pub fn run(&self, host: &str, script: &str, to: &str, arguments: &[&str]) -> Result<String> {
-        let mut command = self.python(host, script, to);
+        let mut command = self.python(Path::new(PYTHON), host, script, to);
         command.args(arguments);
         output(command).with_context(|| format!("{script} {arguments:?} on {host}"))
     }
@@ -216,10 +231,16 @@ impl Lab {
         })
     }
 
-    fn python(&self, host: &str, script: &str, address: &str) -> std::process::Command {
+    fn python(
+        &self,
+        interpreter: &Path,
+        host: &str,
+        script: &str,
+        address: &str,
+    ) -> std::process::Command {
         let script: PathBuf = fixture("rules").join(script);
         let endpoint = self.host(address).endpoint(Family::V4, PORT);
-        let mut command = self.host(host).command(Traced::Yes, PYTHON);
+        let mut command = self.host(host).command(Traced::Yes, interpreter);
         command
             .args(["-u", "-B"])
             .arg(script)
