@@ -26,7 +26,9 @@ pub use baggage::{
 };
 pub use counters::{CounterKind, Counters};
 pub use record::{DecodeError, Record};
-pub use runtime::{GoRuntime, Greenlets, Probe, PythonRuntime, Runtime, RuntimeError, RuntimeState, Runtimes};
+pub use runtime::{
+    GoRuntime, Greenlets, Probe, PythonRuntime, Runtime, RuntimeError, RuntimeState, Runtimes,
+};
 pub use settings::{
     Cidr, IngressRule, MAX_EXECUTABLE_NAME, MAX_HEAD_BYTES, MAX_INGRESS_RULES, MIN_HEAD_BYTES,
     Profile, Program, Settings, SettingsError,

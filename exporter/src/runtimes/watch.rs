@@ -230,7 +230,10 @@ impl Work {
             return;
         }
         let state = RuntimeState::default();
-        let error = self.runtimes.set(process.pid, &Runtime::Threads, state).err();
+        let error = self
+            .runtimes
+            .set(process.pid, &Runtime::Threads, state)
+            .err();
         self.check(process, error);
     }
 
