@@ -29,7 +29,10 @@ static __noinline struct worker *object_worker(__u32 pid, __u64 key)
 			break;
 		if (w->visit.span_id)
 			return w;
+		__u64 born = w->born;
 		w = object_creator(pid, w);
+		if (w && born < w->bound_since)
+			break;
 	}
 	return own;
 }
@@ -55,6 +58,8 @@ static __always_inline bool object_takes(struct worker *w, const struct flow *f,
 	object_reads(w, f, now);
 	if (w->shared)
 		return false;
+	if (visit->span_id && w->taken < 2)
+		w->taken++;
 	worker_works_for(w, visit, pid, now);
 	return true;
 }
@@ -69,18 +74,39 @@ static __noinline int objects_take(const struct flow *f, const struct trace_cont
 	struct worker *w = key_is_object(reader) ? exact_find(pid, reader) : NULL;
 	for (int i = 0; w && i < DESCENT; i++) {
 		w = object_creator(pid, w);
-		if (!w || w->born < f->established || !object_takes(w, f, visit, pid, now))
+		if (!w || w->inherited || w->born < f->established ||
+		    !object_takes(w, f, visit, pid, now))
 			break;
 	}
 	w = exact_find(pid, f->replier);
-	if (w && w->bound == f->cookie)
-		object_takes(w, f, visit, pid, now);
+	if (!w || w->bound != f->cookie)
+		return 0;
+	if (!w->taken)
+		w->bound_since = now;
+	/* It has had one before. */
+	w->taken = 1;
+	object_takes(w, f, visit, pid, now);
 	return 0;
+}
+
+static __always_inline void object_overran(__u32 pid)
+{
+	struct runtime *r = runtime_of(pid);
+	if (r)
+		r->overrun++;
+}
+
+/* Others read what it is to work for, perhaps while it still does something for the request before. It
+ * is believed as long as this program's hardly ever are seen to send after their replies. */
+static __always_inline bool object_overruns(const struct worker *w)
+{
+	struct runtime *r = w->taken > 1 ? runtime_of(w->pid) : NULL;
+	return r && r->overrun > r->served / ORIGIN_OUTLIVED;
 }
 
 /* R4: the nearest of those that the reply comes from which is older than the request, but younger than
  * the connection, is what the connection is served by, if it serves no other. */
-static __noinline int object_replied(struct flow *f, __u64 asked, __u64 key)
+static __noinline int object_binds(struct flow *f, __u64 asked, __u64 key)
 {
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
 	struct worker *w = exact_find(pid, key);
@@ -99,6 +125,26 @@ static __noinline int object_replied(struct flow *f, __u64 asked, __u64 key)
 	return 0;
 }
 
+/* Did it end with its visit, as far as anybody saw? */
+static __always_inline void object_judged(struct worker *w)
+{
+	if (w->inherited && !w->judged)
+		origin_made(w->pid, w->origin);
+	w->judged = 1;
+}
+
+/* w is whose visit it has. */
+static __always_inline void object_replied(struct flow *f, const struct exchange *e, __u64 key,
+					   struct worker *w)
+{
+	struct runtime *r = runtime_of(e->pid);
+	if (r)
+		r->served++;
+	if (w && w->visit.span_id == e->context.span_id)
+		object_judged(w);
+	object_binds(f, e->start, key);
+}
+
 /* R3: one that reads what others have asked for runs whatever comes of it, for all of them. */
 static __always_inline void object_answered(struct worker *w, const struct exchange *e, __u64 key)
 {
@@ -115,6 +161,13 @@ static __always_inline void python_read(const struct trace_context *visit)
 		return;
 	t->visit = visit->span_id;
 	t->stack = user_stack(bpf_get_current_task_btf());
+}
+
+static __always_inline void python_answers(void)
+{
+	struct python_thread *t = python_thread(false);
+	if (t)
+		t->answers = 1;
 }
 
 /* The thread reads again. Unless it is more of the same, nothing was made for the request before, which
@@ -153,30 +206,98 @@ static __always_inline struct worker *python_makes(struct task_struct *task, __u
 	return r->missed > r->made || m->misled ? NULL : w;
 }
 
-/* Whose visit an object has from the worker that makes it. */
-static __always_inline struct worker *object_heir(struct task_struct *task, __u64 creator,
-						  __u64 stack, __u64 now, bool *made)
+/* Whose visit an object has from the thread that makes it: not from a loop's, which works for whatever
+ * it has read last. */
+static __always_inline struct worker *thread_hands_down(struct task_struct *task, __u64 now)
 {
-	struct worker *from;
-	if (key_is_thread(creator)) {
-		struct process *p = process_by_pid(task->tgid);
-		from = thread_find(task);
-		return from && p && process_believed(p) ? from : NULL;
-	}
-	from = object_worker(task->tgid, creator);
-	if (from && (from->visit.span_id || from->shared))
-		return from;
-	*made = true;
-	return stack ? python_makes(task, creator, stack) : NULL;
+	struct python_thread *t = python_thread(false);
+	struct process *p = process_by_pid(task->tgid);
+	struct worker *from = thread_find(task);
+	if (!t || !t->answers || !p || !process_believed(p))
+		return NULL;
+	return from && !from->inherited && worker_has_visit(from, now) ? from : NULL;
+}
+
+/* The first context that a request's reader makes is what works for the request. */
+static __always_inline bool object_begets(struct worker *w, __u64 stack)
+{
+	bool first = stack && w->serves && !w->taken && !w->inherited && !w->acted && !w->makes;
+	w->makes = 1;
+	return first;
+}
+
+static __always_inline void object_inherits(struct worker *w, const struct worker *from)
+{
+	worker_works_for(w, &from->visit, from->pid, from->since);
+	w->maker = from->maker;
+}
+
+/* R7: like other workers that have their visit from whoever made them; see inheritance_spent(). */
+static __always_inline void object_is_heir(struct task_struct *task, struct worker *w)
+{
+	w->inherited = INHERITED_FRESH;
+	w->origin = worker_origin(task);
+}
+
+/* Those that come from an heir that is not believed yet share what it may do: they ask it. */
+static __always_inline bool object_asks(const struct worker *from, __u64 now)
+{
+	return from->inherited && worker_has_visit(from, now) && !origin_believed(from);
 }
 
 /* Another one takes its place. */
 static __always_inline void object_ends(__u32 pid, struct worker *w)
 {
 	struct worker_id id = {.key = KEY_OF_DEAD_OBJECT | w->born, .pid = pid};
+	if (w->acted || w->ancestor)
+		object_judged(w);
 	if (w->ancestor && w->born)
 		bpf_map_update_elem(&workers_by_key, &id, w, BPF_ANY);
 	__builtin_memset(w, 0, sizeof(*w));
+}
+
+static __always_inline void object_made_by(struct worker *w, __u32 pid, __u64 creator)
+{
+	struct worker *from = exact_get(pid, creator);
+	if (!from)
+		return;
+	w->creator = creator;
+	w->creator_born = from->born;
+	from->ancestor = 1;
+}
+
+static __always_inline void object_made_by_thread(struct task_struct *task, struct worker *w,
+						  __u64 now)
+{
+	struct worker *from = thread_hands_down(task, now);
+	if (!from)
+		return;
+	object_inherits(w, from);
+	object_is_heir(task, w);
+}
+
+/* Of a visit that has ended, too: what is made after the reply is for no later one. */
+static __always_inline void object_made_by_object(struct task_struct *task, struct worker *w,
+						  __u64 creator, __u64 stack, __u64 now)
+{
+	struct worker *from = object_worker(task->tgid, creator);
+	object_made_by(w, task->tgid, creator);
+	if (from && (from->shared || object_overruns(from)))
+		return;
+	if (from && from->visit.span_id) {
+		if (object_asks(from, now))
+			return;
+		bool first = from == exact_find(task->tgid, creator) && object_begets(from, stack);
+		object_inherits(w, from);
+		if (!first)
+			object_is_heir(task, w);
+		return;
+	}
+	from = stack ? python_makes(task, creator, stack) : NULL;
+	if (from && worker_has_visit(from, now)) {
+		object_inherits(w, from);
+		w->maker = creator;
+	}
 }
 
 /* The current thread makes an object that may work. */
@@ -184,7 +305,7 @@ static __noinline int object_begins(struct task_struct *task, __u64 key, __u64 c
 {
 	__u64 now = bpf_ktime_get_ns();
 	struct worker *w = exact_get(task->tgid, key);
-	bool made = false;
+	struct runtime *r = runtime_of(task->tgid);
 	if (!w)
 		return 0;
 	object_ends(task->tgid, w);
@@ -192,17 +313,11 @@ static __noinline int object_begins(struct task_struct *task, __u64 key, __u64 c
 	w->born = now;
 	if (!creator)
 		return 0;
-	struct worker *from = object_heir(task, creator, stack, now, &made);
-	if (from && !from->inherited && worker_has_visit(from, now)) {
-		worker_works_for(w, &from->visit, from->pid, from->since);
-		w->maker = made ? creator : from->maker;
-		return 0;
-	}
-	from = key_is_object(creator) ? exact_get(task->tgid, creator) : NULL;
-	if (!from)
-		return 0;
-	w->creator = creator;
-	w->creator_born = from->born;
-	from->ancestor = 1;
+	if (r && !r->objects)
+		r->objects = 1;
+	if (key_is_thread(creator))
+		object_made_by_thread(task, w, now);
+	else if (key_is_object(creator))
+		object_made_by_object(task, w, creator, stack, now);
 	return 0;
 }

@@ -18,6 +18,11 @@ enum python_number {
 	GREENLET_TLS_STATE = 9, /* in its thread-local memory: the state of the thread */
 	GREENLET_TYPE = 10,	/* PyGreenlet_Type, from the TLS index */
 	GREENLET_FIRST = 11,	/* bool: contexts tell nothing, greenlets do (gevent) */
+	/* the frames of what is called */
+	PYTHON_FRAME = 12,	    /* in a thread state: the innermost one */
+	PYTHON_FRAME_BEHIND = 13,   /* where that is: from what the pointer points to; or -1 */
+	PYTHON_FRAME_CODE = 14,	    /* in a frame */
+	PYTHON_FRAME_PREVIOUS = 15, /* the same */
 };
 
 struct python_context {
@@ -31,6 +36,7 @@ struct python_thread {
 	__u64 searched; /* when it was not found */
 	__u64 visit;	/* that it has opened by reading, outside of any context; see descent.h */
 	__u64 stack;	/* where its stack ended then */
+	__u64 answers;	/* bool: has answered a request, outside of any context */
 };
 
 struct {
@@ -93,6 +99,23 @@ static __noinline __u64 python_state(const struct task_struct *task, const struc
 	t->state = s.state;
 	t->searched = now;
 	return s.state;
+}
+
+#define PYTHON_FRAMES 6
+
+/* What the current thread is about to do, by the functions that it is in; 0 if that is not known. */
+static __noinline __u64 python_origin(const struct task_struct *task, const struct runtime *r)
+{
+	__u64 state = python_state(task, r), origin = 0;
+	__u64 frame = state ? user_word(state + r->numbers[PYTHON_FRAME]) : 0;
+	if (frame && r->numbers[PYTHON_FRAME_BEHIND] >= 0)
+		frame = user_word(frame + r->numbers[PYTHON_FRAME_BEHIND]);
+	for (int i = 0; frame && i < PYTHON_FRAMES; i++) {
+		origin = (origin + user_word(frame + r->numbers[PYTHON_FRAME_CODE])) *
+			 0x9e3779b97f4a7c15;
+		frame = user_word(frame + r->numbers[PYTHON_FRAME_PREVIOUS]);
+	}
+	return origin;
 }
 
 /* The context that the thread has entered. What it has without having entered it is the thread's own,

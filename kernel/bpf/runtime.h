@@ -10,14 +10,15 @@ struct runtime {
 	__u8 profile;	 /* an exact one, or PROFILE_THREAD: its threads are its workers */
 	__u8 probed;	 /* its uprobes are attached */
 	__u8 look_again; /* user space wants to hear of its first request: it may have loaded more */
-	__u8 pad;
-	__u32 lost; /* enum runtime_lost */
+	__u8 objects;	 /* other workers than threads have been made */
+	__u32 lost;	 /* enum runtime_lost */
 	/* Is it plausible? Requests whose reader could be told, and could not; replies that were sent
 	 * by a worker of their visit, and by one of another. */
 	__u32 told, untold;
 	__u32 agreed, disagreed;
-	__u32 made, missed; /* Python: see descent.h */
-	__u64 base;	    /* an address of the process that the numbers count from, if they do */
+	__u32 made, missed;    /* Python: see descent.h */
+	__u32 served, overrun; /* the same */
+	__u64 base; /* an address of the process that the numbers count from, if they do */
 	__s32 numbers[RUNTIME_NUMBERS];
 };
 
@@ -41,7 +42,8 @@ static __always_inline struct runtime *runtime_of(__u32 pid)
 static __always_inline bool runtime_is_threads(__u32 pid)
 {
 	struct runtime *r = runtime_of(pid);
-	return r && r->profile == PROFILE_THREAD;
+	return r && (r->profile == PROFILE_THREAD ||
+		     (r->profile == PROFILE_ASYNCIO && r->probed && !r->objects));
 }
 
 /* What a thread-local variable's offset counts from. */
@@ -166,6 +168,7 @@ static __always_inline bool runtime_forked(__u32 creator, __u32 pid)
 	struct runtime copy = *from;
 	copy.probed = 0;
 	copy.told = copy.untold = copy.agreed = copy.disagreed = 0;
+	copy.made = copy.missed = copy.served = copy.overrun = 0;
 	if (bpf_map_update_elem(&runtimes, &pid, &copy, BPF_ANY))
 		count(COUNT_RUNTIME_FULL);
 	return true;

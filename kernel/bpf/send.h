@@ -120,7 +120,8 @@ static __always_inline void reply_agrees(const struct exchange *e, const struct 
 	if (!p || p->open < 2)
 		return;
 	if (!key_is_thread(s->worker)) {
-		if (!w || w->inherited || !worker_has_visit(w, s->now))
+		if (!w || !worker_has_visit(w, s->now) ||
+		    (w->inherited && !key_is_object(s->worker)))
 			return;
 		bool agrees = w->visit.span_id == e->context.span_id;
 		struct worker *maker = agrees ? NULL : exact_find(s->task->tgid, w->maker);
@@ -168,7 +169,7 @@ static long visit_answered(__u32 i, struct replies *r)
 		process_visit_ended(p);
 		/* Objects go on: what they had stays theirs, and is over. */
 		if (key_is_object(s->worker))
-			object_replied(f, e->start, s->worker);
+			object_replied(f, e, s->worker, w);
 		else if (w && w->visit.span_id == e->context.span_id)
 			worker_idle(w);
 	} else {
@@ -201,6 +202,8 @@ static __noinline void reply_begins(struct flow *f, struct sending *s)
 	visit_answered(0, &r);
 	if (r.several)
 		bpf_loop(EXCHANGES, visit_answered, &r, 0);
+	if (key_is_bare_thread(s->worker))
+		python_answers();
 }
 
 /* A reply before the request's head was whole. Whoever read last works for it. */
@@ -255,6 +258,16 @@ static __always_inline bool first_invocation_parent(struct flow *f, struct excha
 	return true;
 }
 
+/* It sends for a visit that has ended: how would one know what it does in the next one? */
+static __always_inline void worker_outlives(struct worker *w)
+{
+	if (w->inherited)
+		origin_outlived(w->pid, w->origin);
+	else if (w->taken)
+		object_overran(w->pid);
+	w->judged = 1;
+}
+
 /* R2 for exact keys: the worker's own, or what it has from its creator. Who opened the connection, and
  * for whom, makes no difference, and neither does what R15 says of threads. */
 static __always_inline bool exact_parent(struct flow *f, struct exchange *e, struct sending *s,
@@ -269,12 +282,14 @@ static __always_inline bool exact_parent(struct flow *f, struct exchange *e, str
 	struct process *p = process_by_pid(w->pid);
 	e->no_parent = NO_PARENT_ENDED;
 	if (!p || !worker_has_visit(w, s->now)) {
-		if (w->inherited)
-			origin_outlived(w->pid, w->origin);
+		worker_outlives(w);
 		return false;
 	}
 	e->no_parent = NO_PARENT_IDLE;
 	if (inheritance_spent(w, p))
+		return false;
+	e->no_parent = NO_PARENT_UNBELIEVED;
+	if (object_overruns(w))
 		return false;
 	owned_by(e, &w->visit, w->pid);
 	e->parent_kind = PARENT_WORKER;

@@ -29,11 +29,15 @@ struct worker {
 	/* Objects (descent.h): */
 	__u8 misled;   /* what it has made has answered another visit */
 	__u8 ancestor; /* there are some that come from it */
-	__u8 pad[4];
+	__u8 judged;   /* it has spoken for those of its origin, or against them */
+	__u8 taken;    /* others read for it: so many requests of this connection, up to two */
+	__u8 makes;    /* it has made another since it has its visit */
+	__u8 pad;
 	__u64 creator, creator_born;
-	__u64 born;  /* when it was made; 0 if that was not seen */
-	__u64 bound; /* the connection on which it has answered */
-	__u64 maker; /* it has its visit by way of this one, which has none itself */
+	__u64 bound_since; /* what it has made before might be for another request; 0: for none */
+	__u64 born;	   /* when it was made; 0 if that was not seen */
+	__u64 bound;	   /* the connection on which it has answered */
+	__u64 maker;	   /* it has its visit by way of this one, which has none itself */
 };
 
 struct {
@@ -88,6 +92,8 @@ struct {
 
 /* So many have to be seen before they are believed, as with replies (R15). */
 #define ORIGIN_MADE 50
+/* Objects are counted when they have done what they were made for. */
+#define ORIGIN_ENDED 16
 /* And no more than one send in so many may be for a visit that has ended. */
 #define ORIGIN_OUTLIVED 16
 
@@ -114,13 +120,15 @@ static __noinline __u64 worker_parent(struct task_struct *task)
 	return 0;
 }
 
-/* What the current worker was created to do, by its runtime: an address of code; 0 if that is not
- * known. */
+/* What the current worker was created to do, or what it creates another one for, by its runtime: a
+ * number that stands for code; 0 if that is not known. */
 static __noinline __u64 worker_origin(struct task_struct *task)
 {
 	struct runtime *r = runtime_of(task->tgid);
 	if (r && r->profile == PROFILE_GO)
 		return go_origin(task, r);
+	if (r && (r->profile == PROFILE_ASYNCIO || r->profile == PROFILE_GREENLET))
+		return python_origin(task, r);
 	return 0;
 }
 
@@ -216,6 +224,7 @@ static __always_inline void worker_works_for(struct worker *w, const struct trac
 	w->inherited = INHERITED_NOT;
 	w->pooled = 0;
 	w->acted = 0;
+	w->makes = 0;
 }
 
 static __always_inline void worker_idle(struct worker *w)
@@ -255,15 +264,18 @@ static __always_inline void origin_outlived(__u32 pid, __u64 code)
 		__sync_fetch_and_add(&o->outlived, 1);
 }
 
-static __always_inline bool origin_believed(__u32 pid, __u64 code)
+static __always_inline bool origin_believed(const struct worker *w)
 {
-	const struct origin *o = origin_of(pid, code);
-	return o && o->made >= ORIGIN_MADE && o->outlived <= o->made / ORIGIN_OUTLIVED;
+	const struct origin *o = origin_of(w->pid, w->origin);
+	__u32 enough = w->born ? ORIGIN_ENDED : ORIGIN_MADE;
+	return o && o->made >= enough && o->outlived <= o->made / ORIGIN_OUTLIVED;
 }
 
 static __always_inline bool inheritance_spent(const struct worker *w, const struct process *p)
 {
-	return w->inherited == INHERITED_USED && p->open > 1 && !origin_believed(w->pid, w->origin);
+	/* Objects that wait for whatever comes may begin with another request's. */
+	bool doubtful = w->inherited == INHERITED_USED || (w->inherited && w->born);
+	return doubtful && p->open > 1 && !origin_believed(w);
 }
 
 /* R1 with exact keys: a worker that reads a request while one of another connection is open is a loop

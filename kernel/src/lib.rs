@@ -27,7 +27,8 @@ pub use baggage::{
 pub use counters::{CounterKind, Counters};
 pub use record::{DecodeError, Record};
 pub use runtime::{
-    GoRuntime, Greenlets, Probe, PythonRuntime, Runtime, RuntimeError, RuntimeState, Runtimes,
+    GoRuntime, Greenlets, Probe, PythonFrames, PythonRuntime, Runtime, RuntimeError, RuntimeState,
+    Runtimes,
 };
 pub use settings::{
     Cidr, IngressRule, MAX_EXECUTABLE_NAME, MAX_HEAD_BYTES, MAX_INGRESS_RULES, MIN_HEAD_BYTES,

@@ -55,10 +55,25 @@ pub struct PythonRuntime {
     pub thread_id: i32,
     /// Of the current context, in a thread state.
     pub context: i32,
+    /// What is called.
+    pub frames: PythonFrames,
     /// Whether each thread enters a context when it begins (3.14).
     pub thread_contexts: bool,
     /// The greenlet package, if it is loaded.
     pub greenlets: Option<Greenlets>,
+}
+
+/// Where CPython keeps the frames of what is called: offsets in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct PythonFrames {
+    /// Of the innermost one, in a thread state.
+    pub innermost: i32,
+    /// The same, in a structure that the thread state only points to.
+    pub behind: Option<i32>,
+    /// Of the code, in a frame.
+    pub code: i32,
+    /// Of the next outer frame, in a frame.
+    pub previous: i32,
 }
 
 /// Where the greenlet package keeps what the programs read.
@@ -261,6 +276,10 @@ fn raw_python(value: &mut types::runtime, python: &PythonRuntime) {
     number(at::PYTHON_THREAD_ID, python.thread_id);
     number(at::PYTHON_CONTEXT, python.context);
     number(at::PYTHON_THREAD_CONTEXTS, python.thread_contexts.into());
+    number(at::PYTHON_FRAME, python.frames.innermost);
+    number(at::PYTHON_FRAME_BEHIND, python.frames.behind.unwrap_or(-1));
+    number(at::PYTHON_FRAME_CODE, python.frames.code);
+    number(at::PYTHON_FRAME_PREVIOUS, python.frames.previous);
     let greenlets = python.greenlets.unwrap_or_default();
     number(at::GREENLET_TLS_STATE, greenlets.tls_state);
     number(at::GREENLET_TYPE, greenlets.type_);

@@ -8,11 +8,14 @@ use lanewire_tests::host::Family;
 use lanewire_tests::lab::{self, Lab, Spans, path_of};
 use lanewire_tests::need::{self, Need, PYTHON};
 use lanewire_tests::spans::{Kind, Span};
+use lanewire_tests::wait;
 
 const HOSTS: &[&str] = &["client", "middle", "server"];
-/// How many calls tasks.py makes for a request, and greenlets.py.
+/// How many calls tasks.py makes for a request, and the others.
 const OF_TASKS: usize = 6;
 const OF_GREENLETS: usize = 5;
+const OF_LEFTOVERS: usize = 10;
+const OF_LEFT_GREENLETS: usize = 9;
 
 /// A service in the middle, under this load.
 #[derive(Clone)]
@@ -24,6 +27,10 @@ struct Case<'a> {
     environment: &'a [(&'a str, &'a str)],
     needs: &'a [Need],
     configuration: &'a str,
+    /// How many processes of it the agent knows to be Python's.
+    known: usize,
+    /// It is asked to end what it has left behind.
+    leaves: bool,
     requests: usize,
     concurrency: usize,
 }
@@ -38,6 +45,8 @@ impl<'a> Case<'a> {
             environment: &[],
             needs: &[],
             configuration: "",
+            known: 1,
+            leaves: false,
             requests: 640,
             concurrency: 64,
         }
@@ -48,7 +57,10 @@ impl<'a> Case<'a> {
             return None;
         }
         let more = |host: &str| match host {
-            "middle" => self.configuration.to_owned(),
+            "middle" => format!(
+                "telemetry: {{log: 'info,lanewire::runtimes=debug'}}\n{}",
+                self.configuration
+            ),
             _ => String::new(),
         };
         let lab = Lab::start_with(self.test, HOSTS, more).unwrap()?;
@@ -60,11 +72,28 @@ impl<'a> Case<'a> {
         let _middle = lab
             .serve_by(interpreter, "middle", script, &arguments, self.environment)
             .unwrap();
-        let (requests, concurrency) = (self.requests.to_string(), self.concurrency.to_string());
-        let load = ["load", "n", &requests, &concurrency];
-        lab.run("client", "client.py", "middle", &load).unwrap();
+        self.wait_until_known(&lab);
+        let load = |prefix: &str, requests: usize, concurrency: usize| {
+            let (requests, concurrency) = (requests.to_string(), concurrency.to_string());
+            let load = ["load", prefix, &requests, &concurrency];
+            lab.run("client", "client.py", "middle", &load).unwrap();
+        };
+        // What tasks are made for has to be seen for a while.
+        load("w", 100, 1);
+        load("n", self.requests, self.concurrency);
+        if self.leaves {
+            load("end", 1, 1);
+        }
         eprintln!("{}", lab.said("middle"));
         Some(lab.finish().unwrap())
+    }
+
+    fn wait_until_known(&self, lab: &Lab) {
+        wait::until("what the middle is made of", || {
+            let said = lab.said("middle");
+            Ok((said.matches("is made of python").count() >= self.known).then_some(()))
+        })
+        .unwrap();
     }
 }
 
@@ -149,17 +178,33 @@ fn tasks_that_read_by_themselves_keep_their_calls() {
     }
 }
 
-const UVLOOP: &[Need] = &[Need::Python("uvloop")];
+/// An interpreter that has uvloop: what versions before 0.22 send is not sent by a task.
+fn uvloop(test: &str) -> Option<PathBuf> {
+    const CHECK: &str = "import sys, uvloop; \
+        sys.exit([int(n) for n in uvloop.__version__.split('.')[:2]] < [0, 22])";
+    let home = PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
+    let venv = home.join(".cache/lanewire-accuracy/python/venv/bin/python");
+    let has = |interpreter: &PathBuf| {
+        let status = Command::new(interpreter).args(["-c", CHECK]).output();
+        status.is_ok_and(|output| output.status.success())
+    };
+    let found = [venv, PYTHON.into()].into_iter().find(has);
+    if found.is_none() {
+        need::skipped(test, "no interpreter has uvloop 0.22 or later");
+    }
+    found
+}
 
 #[test]
 fn uvloop_keeps_the_calls_of_tasks_for_each_request() {
+    let test = "uvloop_keeps_the_calls_of_tasks_for_each_request";
+    let Some(interpreter) = uvloop(test) else {
+        return;
+    };
     let case = Case {
+        interpreter: &interpreter,
         environment: &[("LOOP", "uvloop")],
-        needs: UVLOOP,
-        ..Case::tasks(
-            "uvloop_keeps_the_calls_of_tasks_for_each_request",
-            "protocol",
-        )
+        ..Case::tasks(test, "protocol")
     };
     if let Some(spans) = case.spans() {
         all_right(&spans, &case, OF_TASKS);
@@ -169,13 +214,14 @@ fn uvloop_keeps_the_calls_of_tasks_for_each_request() {
 /// Which task a connection has shows by its first reply only.
 #[test]
 fn uvloop_keeps_the_calls_of_tasks_for_each_connection_from_the_second_request_on() {
+    let test = "uvloop_keeps_the_calls_of_tasks_for_each_connection_from_the_second_request_on";
+    let Some(interpreter) = uvloop(test) else {
+        return;
+    };
     let case = Case {
+        interpreter: &interpreter,
         environment: &[("LOOP", "uvloop")],
-        needs: UVLOOP,
-        ..Case::tasks(
-            "uvloop_keeps_the_calls_of_tasks_for_each_connection_from_the_second_request_on",
-            "streams",
-        )
+        ..Case::tasks(test, "streams")
     };
     let Some(spans) = case.spans() else {
         return;
@@ -206,6 +252,7 @@ fn greenlets_keep_their_calls_and_those_of_greenlets_that_they_make() {
 fn forked_workers_keep_the_calls_of_each_request() {
     let case = Case {
         environment: &[("WORKERS", "3")],
+        known: 3,
         ..Case::tasks("forked_workers_keep_the_calls_of_each_request", "sockets")
     };
     if let Some(spans) = case.spans() {
@@ -232,6 +279,7 @@ fn threads_beside_a_loop_are_nobody_elses() {
 fn without_uprobes_one_request_at_a_time_keeps_its_calls() {
     let case = Case {
         configuration: "runtimes:\n  python:\n    uprobes: false\n",
+        known: 0,
         requests: 20,
         concurrency: 1,
         ..Case::tasks(
@@ -250,10 +298,73 @@ fn without_uprobes_one_request_at_a_time_keeps_its_calls() {
 fn without_uprobes_no_call_is_anybody_elses() {
     let case = Case {
         configuration: "runtimes:\n  python:\n    uprobes: false\n",
+        known: 0,
         ..Case::tasks("without_uprobes_no_call_is_anybody_elses", "streams")
     };
     if let Some(spans) = case.spans() {
         none_wrong(&spans, &case, OF_TASKS);
+    }
+}
+
+fn leftovers<'a>(test: &'a str, mode: &'a str) -> Case<'a> {
+    Case {
+        script: "../python/leftovers.py",
+        leaves: true,
+        ..Case::tasks(test, mode)
+    }
+}
+
+#[test]
+fn what_tasks_leave_behind_is_nobody_elses() {
+    for mode in ["streams", "protocol", "sockets"] {
+        let case = leftovers("what_tasks_leave_behind_is_nobody_elses", mode);
+        if let Some(spans) = case.spans() {
+            none_wrong(&spans, &case, OF_LEFTOVERS);
+        }
+    }
+}
+
+#[test]
+fn what_uvloop_leaves_behind_is_nobody_elses() {
+    let test = "what_uvloop_leaves_behind_is_nobody_elses";
+    let Some(interpreter) = uvloop(test) else {
+        return;
+    };
+    for mode in ["streams", "protocol", "sockets"] {
+        let case = Case {
+            interpreter: &interpreter,
+            environment: &[("LOOP", "uvloop")],
+            ..leftovers(test, mode)
+        };
+        if let Some(spans) = case.spans() {
+            none_wrong(&spans, &case, OF_LEFTOVERS);
+        }
+    }
+}
+
+#[test]
+fn what_a_connections_task_does_after_the_reply_is_not_for_the_next_request() {
+    let test = "what_a_connections_task_does_after_the_reply_is_not_for_the_next_request";
+    let case = Case {
+        environment: &[("OVERRUN", "1")],
+        ..leftovers(test, "streams")
+    };
+    if let Some(spans) = case.spans() {
+        none_wrong(&spans, &case, OF_LEFTOVERS + 1);
+    }
+}
+
+#[test]
+fn what_greenlets_leave_behind_is_nobody_elses() {
+    let case = Case {
+        script: "../python/left_greenlets.py",
+        mode: None,
+        needs: &[Need::Python("gevent")],
+        leaves: true,
+        ..Case::tasks("what_greenlets_leave_behind_is_nobody_elses", "")
+    };
+    if let Some(spans) = case.spans() {
+        none_wrong(&spans, &case, OF_LEFT_GREENLETS);
     }
 }
 

@@ -164,6 +164,7 @@ impl Interpreter {
             next: layout.next.into(),
             thread_id: layout.thread_id.into(),
             context: layout.context.into(),
+            frames: layout.frames,
             thread_contexts: layout.thread_contexts(),
             greenlets: None,
         })

@@ -1,6 +1,8 @@
 //! Where CPython keeps what matters, by version. `derive/derive.sh` prints this from CPython's own
 //! headers; what it prints was the same for all releases of a version that were at hand.
 
+use lanewire_kernel::PythonFrames;
+
 use super::super::kind::Refusal;
 
 /// Offsets in bytes.
@@ -19,6 +21,7 @@ pub(super) struct Layout {
     pub thread_id: u16,
     /// The same: of the current context.
     pub context: u16,
+    pub frames: PythonFrames,
     pub proof: Proof,
 }
 
@@ -60,6 +63,12 @@ const KNOWN: [Layout; 7] = [
         next: 8,
         thread_id: 176,
         context: 240,
+        frames: PythonFrames {
+            innermost: 24,
+            behind: None,
+            code: 32,
+            previous: 24,
+        },
         proof: Proof::RuntimeSize(656),
     },
     Layout {
@@ -70,6 +79,12 @@ const KNOWN: [Layout; 7] = [
         next: 8,
         thread_id: 176,
         context: 240,
+        frames: PythonFrames {
+            innermost: 24,
+            behind: None,
+            code: 32,
+            previous: 24,
+        },
         proof: Proof::RuntimeSize(672),
     },
     Layout {
@@ -80,6 +95,12 @@ const KNOWN: [Layout; 7] = [
         next: 8,
         thread_id: 152,
         context: 224,
+        frames: PythonFrames {
+            innermost: 56,
+            behind: Some(8),
+            code: 32,
+            previous: 48,
+        },
         proof: Proof::Version,
     },
     Layout {
@@ -90,6 +111,12 @@ const KNOWN: [Layout; 7] = [
         next: 8,
         thread_id: 136,
         context: 208,
+        frames: PythonFrames {
+            innermost: 56,
+            behind: Some(0),
+            code: 0,
+            previous: 8,
+        },
         proof: Proof::Version,
     },
     Layout {
@@ -100,6 +127,12 @@ const KNOWN: [Layout; 7] = [
         next: 8,
         thread_id: 152,
         context: 208,
+        frames: PythonFrames {
+            innermost: 72,
+            behind: None,
+            code: 0,
+            previous: 8,
+        },
         proof: Proof::Debug(DebugOffsets {
             free_threaded: 16,
             interpreters_head: 40,
@@ -119,6 +152,12 @@ const KNOWN: [Layout; 7] = [
         next: 8,
         thread_id: 152,
         context: 208,
+        frames: PythonFrames {
+            innermost: 72,
+            behind: None,
+            code: 0,
+            previous: 8,
+        },
         proof: Proof::Debug(DebugOffsets {
             free_threaded: 16,
             interpreters_head: 40,
@@ -138,6 +177,12 @@ const KNOWN: [Layout; 7] = [
         next: 8,
         thread_id: 176,
         context: 232,
+        frames: PythonFrames {
+            innermost: 72,
+            behind: None,
+            code: 0,
+            previous: 8,
+        },
         proof: Proof::Debug(DebugOffsets {
             free_threaded: 16,
             interpreters_head: 40,

@@ -8,6 +8,13 @@
 #if PY_VERSION_HEX >= 0x030d0000
 #include <internal/pycore_tstate.h>
 #endif
+#if PY_VERSION_HEX >= 0x030e0000
+#include <internal/pycore_interpframe_structs.h>
+#elif PY_VERSION_HEX >= 0x030b0000
+#include <internal/pycore_frame.h>
+#else
+#include <frameobject.h>
+#endif
 #include <stddef.h>
 #include <stdio.h>
 
@@ -15,6 +22,24 @@
 #define THREADS_HEAD tstate_head
 #else
 #define THREADS_HEAD threads.head
+#endif
+
+#if PY_VERSION_HEX < 0x030b0000
+#define FRAME offsetof(PyThreadState, frame)
+#define FRAME_BEHIND -1
+#define FRAME_CODE offsetof(PyFrameObject, f_code)
+#define FRAME_PREVIOUS offsetof(PyFrameObject, f_back)
+#else
+#if PY_VERSION_HEX < 0x030d0000
+#define FRAME offsetof(PyThreadState, cframe)
+#define FRAME_BEHIND (int)offsetof(_PyCFrame, current_frame)
+#define FRAME_CODE offsetof(_PyInterpreterFrame, f_code)
+#else
+#define FRAME offsetof(PyThreadState, current_frame)
+#define FRAME_BEHIND -1
+#define FRAME_CODE offsetof(_PyInterpreterFrame, f_executable)
+#endif
+#define FRAME_PREVIOUS offsetof(_PyInterpreterFrame, previous)
 #endif
 
 /* kernel/bpf/python.h reads contexts by these. */
@@ -42,6 +67,8 @@ int main(void)
 	       offsetof(PyInterpreterState, next), offsetof(PyInterpreterState, THREADS_HEAD),
 	       offsetof(PyThreadState, next), offsetof(PyThreadState, thread_id),
 	       offsetof(PyThreadState, context));
+	printf("frame: %zu, frame_behind: %d, frame_code: %zu, frame_previous: %zu, ", FRAME,
+	       FRAME_BEHIND, FRAME_CODE, FRAME_PREVIOUS);
 #if PY_VERSION_HEX >= 0x030d0000
 #define AT(field) offsetof(_Py_DebugOffsets, field)
 	printf("datastack_chunk: %zu, debug: { free_threaded: %zu, interpreters_head: %zu, "
