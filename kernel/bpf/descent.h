@@ -70,7 +70,7 @@ static __always_inline bool object_takes(struct worker *w, const struct flow *f,
 static __noinline int objects_take(const struct flow *f, const struct trace_context *visit,
 				   __u64 reader, __u64 now)
 {
-	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+	__u32 pid = bpf_get_current_task_btf()->tgid;
 	struct worker *w = key_is_object(reader) ? exact_find(pid, reader) : NULL;
 	for (int i = 0; w && i < DESCENT; i++) {
 		w = object_creator(pid, w);
@@ -108,7 +108,7 @@ static __always_inline bool object_overruns(const struct worker *w)
  * the connection, is what the connection is served by, if it serves no other. */
 static __noinline int object_binds(struct flow *f, __u64 asked, __u64 key)
 {
-	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+	__u32 pid = bpf_get_current_task_btf()->tgid;
 	struct worker *w = exact_find(pid, key);
 	f->replier = 0;
 	for (int i = 0; w && i < DESCENT; i++) {

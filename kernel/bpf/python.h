@@ -54,7 +54,8 @@ static const struct python_thread python_unknown;
 
 static __always_inline struct python_thread *python_thread(bool make)
 {
-	__u64 id = bpf_get_current_pid_tgid();
+	const struct task_struct *task = bpf_get_current_task_btf();
+	__u64 id = (__u64)task->tgid << 32 | (__u32)task->pid;
 	struct python_thread *t = bpf_map_lookup_elem(&python_threads, &id);
 	if (t || !make)
 		return t;

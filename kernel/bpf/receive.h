@@ -170,8 +170,11 @@ static __noinline void request_read(struct flow *f, struct exchange *e, struct r
 	barrier_var(nothing);
 	if (e->state == EXCHANGE_GATHERING)
 		return;
-	if (!visit_open(f, e, r->tp, &o))
+	nothing = visit_open(f, e, r->tp, &o);
+	barrier_var(nothing);
+	if (!e->context.span_id)
 		return;
+	visit_taken(f, e, &o);
 	__u32 length = s->head.record.length;
 	if (readable && length && e->context.flags & FLAG_SAMPLED)
 		head_output(s, e, 0, length, tcp_to_sock(r->tp)->__sk_common.skc_num, o.now);

@@ -80,30 +80,37 @@ struct opening {
 	__u64 now;
 };
 
-/* What its reader noted in e, and the head in f->header, is all that there is to know. False if it is
- * not traced. */
-static __noinline bool visit_open(struct flow *f, struct exchange *e, const struct tcp_sock *tp,
-				  const struct opening *o)
+/* What its reader noted in e, and the head in f->header, is all that there is to know. It has no
+ * context afterwards if it is not traced; what is returned is of no use, as in request_head(). */
+static __noinline int visit_open(struct flow *f, struct exchange *e, const struct tcp_sock *tp,
+				 const struct opening *o)
+{
+	__u16 port = tcp_to_sock(tp)->__sk_common.skc_num;
+	int nothing = 0;
+	e->state = EXCHANGE_OPEN;
+	if (visit_parent(f, e, o->process, port)) {
+		visit_opened(e->context.span_id);
+		process_visit_opened(o->process);
+	} else {
+		e->context.span_id = 0;
+	}
+	barrier_var(nothing);
+	return nothing;
+}
+
+/* Whoever has read it works for it, and whoever it was read for. Which of several requests it works on
+ * first, nobody can tell (R11). */
+static __always_inline void visit_taken(struct flow *f, struct exchange *e, const struct opening *o)
 {
 	struct worker *w = o->worker;
-	__u16 port = tcp_to_sock(tp)->__sk_common.skc_num;
-	e->state = EXCHANGE_OPEN;
-	if (!visit_parent(f, e, o->process, port)) {
-		e->context.span_id = 0;
-		return false;
-	}
-	visit_opened(e->context.span_id);
-	process_visit_opened(o->process);
-	/* Which of several requests it works on first, nobody can tell (R11). */
 	if (!w || !flow_alone(f, e))
-		return true;
+		return;
 	if (!w->shared)
 		worker_works_for(w, &e->context, e->pid, o->now);
 	if (f->replier || key_is_object(e->worker))
 		objects_take(f, &e->context, e->worker, o->now);
 	if (key_is_bare_thread(e->worker))
 		python_read(&e->context);
-	return true;
 }
 
 /* What was gathered of its head goes to user space. */
@@ -131,11 +138,18 @@ static __noinline void visit_open_early(struct flow *f, struct exchange *e,
 	__u16 port = tcp_to_sock(tp)->__sk_common.skc_num;
 	struct opening o = {
 		.process = process_by_pid(e->pid), .worker = w, .now = bpf_ktime_get_ns()};
+	int nothing = 0;
 	e->state = EXCHANGE_OPEN;
-	if (!o.process)
+	if (o.process)
+		nothing = visit_open(f, e, tp, &o);
+	else
 		e->context.span_id = 0;
-	else if (visit_open(f, e, tp, &o) && e->context.flags & FLAG_SAMPLED)
-		gathered_send(f, e, port, o.now);
+	barrier_var(nothing);
+	if (e->context.span_id) {
+		visit_taken(f, e, &o);
+		if (e->context.flags & FLAG_SAMPLED)
+			gathered_send(f, e, port, o.now);
+	}
 	e->head = HEAD_DONE;
 	gathered_forget(f->cookie);
 }
