@@ -15,7 +15,10 @@ struct runtime {
 	 * by a worker of their visit, and by one of another. */
 	__u32 told, untold;
 	__u32 agreed, disagreed;
-	__u64 base; /* an address of the process that the numbers count from, if they do */
+	__u64 base;	  /* an address of the process that the numbers count from, if they do */
+	__u64 since;	  /* when its processors were first looked at: see go_lots.h */
+	__u32 processors; /* so many may there be */
+	__u32 pad2;
 	__s32 numbers[RUNTIME_NUMBERS];
 };
 
@@ -25,6 +28,13 @@ struct {
 	__type(key, __u32);
 	__type(value, struct runtime);
 } runtimes SEC(".maps");
+
+/* What is a process's own, by a number or an address that it has for it. */
+struct exact_id {
+	__u64 key;
+	__u32 pid;
+	__u32 pad;
+};
 
 /* So much has to speak against a runtime, and more than for it, before it is given up. */
 #define DOUBTS 16
@@ -139,6 +149,7 @@ static __always_inline void runtime_forked(__u32 creator, __u32 pid)
 		return;
 	struct runtime copy = *from;
 	copy.probed = 0;
+	copy.since = copy.processors = 0;
 	copy.told = copy.untold = copy.agreed = copy.disagreed = 0;
 	if (bpf_map_update_elem(&runtimes, &pid, &copy, BPF_ANY))
 		count(COUNT_RUNTIME_FULL);
