@@ -29,8 +29,8 @@ import (
 
 var wanted = map[string][]string{
 	"runtime.g": {"m", "goid", "parentGoid", "startpc"},
-	"runtime.m": {"procid", "curg", "p"},
-	"runtime.p": {"goidcache"},
+	"runtime.m": {"procid", "curg", "p", "oldp"},
+	"runtime.p": {"id", "goidcache", "goidcacheend"},
 }
 
 func main() {

@@ -12,8 +12,9 @@ enum go_number {
 	GO_M_CURG = 5,	 /* in an m: the goroutine that runs, while the g is the thread's own */
 	GO_G_START = 6,	 /* in a g: the function that it runs */
 	GO_M_P = 7,	 /* in an m: its p, the processor */
-	GO_P_NEXT = 8,	 /* in a p: the id of the goroutine that is created on it next */
-	GO_BEHIND = 9,	 /* so far may that be behind what other processors have */
+	GO_M_OLD_P = 8,	 /* in an m: the same, from before it entered the kernel */
+	GO_P_NEXT = 9,	 /* in a p: the id of the goroutine that is created on it next; then,
+			  * behind the last one of its lot, the first that it does not have */
 };
 
 /* The goroutine that the thread runs; 0 if what is there can't be one. */
@@ -52,30 +53,4 @@ static __always_inline __u64 go_origin(const struct task_struct *task, const str
 {
 	__u64 g = go_current(task, r);
 	return g ? user_word(g + r->numbers[GO_G_START]) : 0;
-}
-
-/* Processors take ids in lots, and may keep theirs while others take many. */
-#define GO_LOT 16
-
-/* The id of the goroutine that the current processor creates next. */
-static __always_inline __u64 go_next(const struct task_struct *task, const struct runtime *r)
-{
-	__u64 g = go_current(task, r);
-	__u64 m = g ? user_word(g + r->numbers[GO_G_M]) : 0;
-	__u64 p = m ? user_word(m + r->numbers[GO_M_P]) : 0;
-	return p ? user_word(p + r->numbers[GO_P_NEXT]) : 0;
-}
-
-static __always_inline __u64 go_youngest(const struct task_struct *task, const struct runtime *r)
-{
-	__u64 next = go_next(task, r), behind = r->numbers[GO_BEHIND];
-	return next > behind ? next - behind : 0;
-}
-
-/* Is the goroutine of this id from the lot that the current processor uses? Ids begin at 1. */
-static __always_inline bool go_recent(const struct task_struct *task, const struct runtime *r,
-				      __u64 id)
-{
-	__u64 next = go_next(task, r);
-	return next > 1 && id < next && (id - 1) / GO_LOT == (next - 2) / GO_LOT;
 }

@@ -7,7 +7,7 @@
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
-	__type(key, struct worker_id);
+	__type(key, struct exact_id);
 	__type(value, struct worker);
 } askers SEC(".maps");
 
@@ -15,7 +15,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
-	__type(key, struct worker_id);
+	__type(key, struct exact_id);
 	__type(value, __u64);
 } writers SEC(".maps");
 
@@ -29,7 +29,7 @@ struct {
 static __always_inline void go_asks(struct task_struct *task, __u64 connection)
 {
 	__u64 key = worker_key(task);
-	struct worker_id id = {.key = connection, .pid = task->tgid};
+	struct exact_id id = {.key = connection, .pid = task->tgid};
 	if (key_is_thread(key))
 		return;
 	struct worker *w = exact_settled(task, key, bpf_ktime_get_ns());
@@ -46,7 +46,7 @@ static __always_inline void go_asks(struct task_struct *task, __u64 connection)
 /* net/http.(*persistConn).writeLoop begins: once for each connection. */
 static __always_inline void go_writes(struct task_struct *task, __u64 connection)
 {
-	struct worker_id id = {.key = worker_key(task), .pid = task->tgid};
+	struct exact_id id = {.key = worker_key(task), .pid = task->tgid};
 	if (id.key && !key_is_thread(id.key))
 		bpf_map_update_elem(&writers, &id, &connection, BPF_ANY);
 }
@@ -54,7 +54,7 @@ static __always_inline void go_writes(struct task_struct *task, __u64 connection
 /* Does the sender write for others? */
 static __always_inline bool go_writer(struct flow *f, __u32 pid, __u64 key)
 {
-	struct worker_id id = {.key = key, .pid = pid};
+	struct exact_id id = {.key = key, .pid = pid};
 	if (f->writer == key)
 		return true;
 	__u64 *connection = bpf_map_lookup_elem(&writers, &id);
@@ -69,6 +69,6 @@ static __always_inline bool go_writer(struct flow *f, __u32 pid, __u64 key)
 /* For whom it writes now. */
 static __always_inline struct worker *go_asker(const struct flow *f, __u32 pid)
 {
-	struct worker_id id = {.key = f->written, .pid = pid};
+	struct exact_id id = {.key = f->written, .pid = pid};
 	return bpf_map_lookup_elem(&askers, &id);
 }

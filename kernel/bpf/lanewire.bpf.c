@@ -11,6 +11,7 @@
 #include "process.h"
 #include "runtime.h"
 #include "go.h"
+#include "go_lots.h"
 #include "python.h"
 #include "worker.h"
 #include "tls.h"

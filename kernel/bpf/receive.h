@@ -135,7 +135,7 @@ static __noinline int reader_found(struct flow *f, struct exchange *e, struct re
 	if (w && key_is_object(r->worker))
 		object_reads(w, f, o->now);
 	else if (w && !key_is_thread(r->worker))
-		exact_reads(task, w, f->cookie);
+		exact_reads(task, w, f->cookie, o->now);
 	if (w) {
 		w->reads_requests = 1;
 		worker_idle(w);
@@ -323,11 +323,8 @@ static __always_inline void exact_answered(const struct flow *f, const struct ex
 					   struct worker *w, const struct receiving *r,
 					   bool several)
 {
-	__u64 key = r->worker, youngest = w->youngest ? worker_youngest(r->task) : 0;
+	__u64 key = r->worker;
 	w->settled = 1;
-	/* It may have waited for this, and go on where other keys are next. */
-	if (youngest < w->youngest)
-		w->youngest = youngest;
 	/* Connections are greeted by who makes them, for whoever they are made. */
 	if (!several && e->worker == key && f->opener != key)
 		w->reads_replies = 1;
@@ -383,6 +380,8 @@ static __noinline void response_begins(struct flow *f, struct receiving *r)
 		object_answered(w, e, r->worker);
 	else if (w)
 		exact_answered(f, e, w, r, several);
+	if (!key_is_thread(r->worker))
+		worker_goes_on(task, now);
 
 	/* Which of several this answers only a parser could tell: all are taken as answered. */
 	struct answered answered = {.f = f, .tp = tp, .progress = &progress, .from = r->from};

@@ -18,7 +18,10 @@ struct runtime {
 	__u32 agreed, disagreed;
 	__u32 made, missed;    /* Python: see descent.h */
 	__u32 served, overrun; /* the same */
-	__u64 base; /* an address of the process that the numbers count from, if they do */
+	__u64 base;	  /* an address of the process that the numbers count from, if they do */
+	__u64 since;	  /* when its processors were first looked at: see go_lots.h */
+	__u32 processors; /* so many may there be */
+	__u32 pad2;
 	__s32 numbers[RUNTIME_NUMBERS];
 };
 
@@ -28,6 +31,13 @@ struct {
 	__type(key, __u32);
 	__type(value, struct runtime);
 } runtimes SEC(".maps");
+
+/* What is a process's own, by a number or an address that it has for it. */
+struct exact_id {
+	__u64 key;
+	__u32 pid;
+	__u32 pad;
+};
 
 /* So much has to speak against a runtime, and more than for it, before it is given up. */
 #define DOUBTS 16
@@ -167,6 +177,7 @@ static __always_inline bool runtime_forked(__u32 creator, __u32 pid)
 		return false;
 	struct runtime copy = *from;
 	copy.probed = 0;
+	copy.since = copy.processors = 0;
 	copy.told = copy.untold = copy.agreed = copy.disagreed = 0;
 	copy.made = copy.missed = copy.served = copy.overrun = 0;
 	if (bpf_map_update_elem(&runtimes, &pid, &copy, BPF_ANY))

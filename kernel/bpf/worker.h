@@ -22,7 +22,6 @@ struct worker {
 	/* Those with exact keys: */
 	__u8 settled;	    /* what it inherits is decided */
 	__u64 serves;	    /* the connection whose request it has read last */
-	__u64 youngest;	    /* who has a smaller key was there before its visit began */
 	__u64 origin;	    /* what its creator has it do, as far as that is told: see origins */
 	__u8 reads_replies; /* to what it has sent itself, on connections that others made */
 	__u8 shared;	    /* works for several at a time, and so for none: a loop */
@@ -57,16 +56,10 @@ struct {
 } workers_by_tid SEC(".maps");
 
 /* Those with exact keys. Nothing says when one has ended: the least used goes. */
-struct worker_id {
-	__u64 key;
-	__u32 pid;
-	__u32 pad;
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 65536);
-	__type(key, struct worker_id);
+	__type(key, struct exact_id);
 	__type(value, struct worker);
 } workers_by_key SEC(".maps");
 
@@ -132,22 +125,29 @@ static __noinline __u64 worker_origin(struct task_struct *task)
 	return 0;
 }
 
-/* Who has a smaller key than this is sure to be there already; 0 if keys don't tell. */
-static __noinline __u64 worker_youngest(struct task_struct *task)
+/* Was the worker of this key, in the current process, made after that time? False unless it is sure. */
+static __always_inline bool worker_made_since(struct task_struct *task, __u64 key, __u64 since)
 {
 	struct runtime *r = runtime_of(task->tgid);
 	if (r && r->profile == PROFILE_GO)
-		return go_youngest(task, r);
-	return 0;
+		return go_made_since(task, r, key, since);
+	return false;
 }
 
-/* Was the worker of this key made so shortly ago that nothing else can tell? */
-static __noinline bool worker_recent(struct task_struct *task, __u64 key)
+/* The current worker reads a request at this time: who is there already can't be made for it. */
+static __always_inline void worker_takes_stock(struct task_struct *task, __u64 now)
 {
 	struct runtime *r = runtime_of(task->tgid);
 	if (r && r->profile == PROFILE_GO)
-		return go_recent(task, r, key);
-	return false;
+		go_look_around(task, r, now);
+}
+
+/* The current worker goes on, perhaps elsewhere. */
+static __always_inline void worker_goes_on(struct task_struct *task, __u64 now)
+{
+	struct runtime *r = runtime_of(task->tgid);
+	if (r && r->profile == PROFILE_GO)
+		go_look_here(task, r, now);
 }
 
 static __always_inline struct worker *thread_find(struct task_struct *task)
@@ -178,13 +178,13 @@ static __always_inline struct worker *thread_get(struct task_struct *task)
 
 static __always_inline struct worker *exact_find(__u32 pid, __u64 key)
 {
-	struct worker_id id = {.key = key, .pid = pid};
+	struct exact_id id = {.key = key, .pid = pid};
 	return key ? bpf_map_lookup_elem(&workers_by_key, &id) : NULL;
 }
 
 static __always_inline struct worker *exact_get(__u32 pid, __u64 key)
 {
-	struct worker_id id = {.key = key, .pid = pid};
+	struct exact_id id = {.key = key, .pid = pid};
 	if (!key)
 		return NULL;
 	struct worker *w = bpf_map_lookup_elem(&workers_by_key, &id);
@@ -281,24 +281,24 @@ static __always_inline bool inheritance_spent(const struct worker *w, const stru
 /* R1 with exact keys: a worker that reads a request while one of another connection is open is a loop
  * that reads for everybody. It works for none, and hands none down. */
 static __always_inline void exact_reads(struct task_struct *task, struct worker *w,
-					__u64 connection)
+					__u64 connection, __u64 now)
 {
 	if (w->serves != connection && !w->inherited && w->visit.span_id &&
 	    visit_is_open(w->visit.span_id))
 		w->shared = 1;
 	w->serves = connection;
 	w->settled = 1;
-	w->youngest = worker_youngest(task);
+	worker_takes_stock(task, now);
 }
 
 /* May it hand down what it works for to the worker of this key? Not what it works for by now, if the
- * other was there before. Of two in a row the one between has to be seen to wait for replies: else it
+ * other may have been there before. Of two in a row the one between has to be seen to wait for replies: else it
  * may be what makes connections, and the last one what writes to them on behalf of everybody. */
 static __always_inline bool hands_down(const struct worker *w, struct task_struct *task, __u64 key,
 				       __u64 now)
 {
 	return !w->shared && (!w->inherited || w->reads_replies) && worker_has_visit(w, now) &&
-	       (key >= w->youngest || worker_recent(task, key));
+	       worker_made_since(task, key, w->since);
 }
 
 /* R7 with exact keys: the first time that a worker is seen to send it gets what its creator works
@@ -315,7 +315,6 @@ static __noinline struct worker *exact_settled(struct task_struct *task, __u64 k
 		return w;
 	worker_works_for(w, &from->visit, from->pid, from->since);
 	w->inherited = INHERITED_FRESH;
-	w->youngest = from->youngest;
 	w->origin = worker_origin(task);
 	origin_made(pid, w->origin);
 	return w;

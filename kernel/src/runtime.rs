@@ -34,6 +34,8 @@ pub struct GoRuntime {
     pub m_curg: i32,
     pub g_startpc: i32,
     pub m_p: i32,
+    pub m_oldp: i32,
+    /// `goidcacheend` follows it.
     pub p_goidcache: i32,
 }
 
@@ -234,14 +236,6 @@ impl Runtimes {
     }
 }
 
-/// How many ids Go's processors may hold between them: each takes them in lots of this size.
-fn behind() -> i32 {
-    const LOT: i32 = 16;
-    let processors = libbpf_rs::num_possible_cpus().ok();
-    let processors = processors.and_then(|n| i32::try_from(n).ok());
-    processors.map_or(i32::MAX, |n| n.saturating_mul(LOT))
-}
-
 fn raw(runtime: &Runtime) -> types::runtime {
     let mut value = types::runtime::default();
     match runtime {
@@ -257,8 +251,8 @@ fn raw(runtime: &Runtime) -> types::runtime {
             number(types::go_number::GO_M_CURG, go.m_curg);
             number(types::go_number::GO_G_START, go.g_startpc);
             number(types::go_number::GO_M_P, go.m_p);
+            number(types::go_number::GO_M_OLD_P, go.m_oldp);
             number(types::go_number::GO_P_NEXT, go.p_goidcache);
-            number(types::go_number::GO_BEHIND, behind());
             value.profile = types::profile::PROFILE_GO.0 as u8;
         }
         Runtime::Python(python) => raw_python(&mut value, python),

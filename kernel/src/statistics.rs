@@ -74,6 +74,8 @@ impl Statistics {
             ("workers_by_key", &skel.maps.workers_by_key),
             ("askers", &skel.maps.askers),
             ("writers", &skel.maps.writers),
+            ("go_processors", &skel.maps.go_processors),
+            ("go_lots", &skel.maps.go_lots),
         ];
         if !abilities.task_storage {
             maps.push(("workers_by_tid", &skel.maps.workers_by_tid));

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// A thing that a test may need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub enum Need {
     Program(&'static str),
     /// A module of the system's Python.
     Python(&'static str),
+    /// This version of Go, by its command; empty: any.
+    Go(&'static str),
     /// PostgreSQL's server programs.
     Postgres,
     /// Kafka's jars.
@@ -84,6 +87,8 @@ impl Need {
                 let package = if module == "grpc" { "grpcio" } else { module };
                 format!("{PYTHON} has no module {module} (package python3-{package})")
             }),
+            Need::Go(version) => (!succeeds(crate::go::command(version).arg("version")))
+                .then(|| format!("Go {version} is not there, and cannot be fetched")),
             Need::Postgres => crate::servers::postgres_programs()
                 .err()
                 .map(|e| e.to_string()),
@@ -106,10 +111,13 @@ pub fn program(name: &str) -> Option<PathBuf> {
 
 fn python_lacks(module: &str) -> bool {
     // What is not there is not imported, and what fails to import is as good as not there.
-    !std::process::Command::new(PYTHON)
-        .args(["-c", &format!("import {module}")])
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
+    !succeeds(Command::new(PYTHON).args(["-c", &format!("import {module}")]))
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success())
 }

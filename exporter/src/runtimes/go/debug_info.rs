@@ -27,7 +27,17 @@ pub(super) fn layout(elf: &Elf<'_>) -> Option<GoRuntime> {
     })
     .ok()?;
     let dwarf = sections.borrow(|section| EndianSlice::new(section, LittleEndian));
-    let [m, goid, parent_goid, procid, curg, startpc, p, goidcache] = offsets(
+    let [
+        m,
+        goid,
+        parent_goid,
+        procid,
+        curg,
+        startpc,
+        p,
+        oldp,
+        goidcache,
+    ] = offsets(
         &dwarf,
         [
             ("runtime.g", "m"),
@@ -37,6 +47,7 @@ pub(super) fn layout(elf: &Elf<'_>) -> Option<GoRuntime> {
             ("runtime.m", "curg"),
             ("runtime.g", "startpc"),
             ("runtime.m", "p"),
+            ("runtime.m", "oldp"),
             ("runtime.p", "goidcache"),
         ],
     )
@@ -50,6 +61,7 @@ pub(super) fn layout(elf: &Elf<'_>) -> Option<GoRuntime> {
         m_curg: curg?,
         g_startpc: startpc?,
         m_p: p?,
+        m_oldp: oldp?,
         p_goidcache: goidcache?,
     })
 }

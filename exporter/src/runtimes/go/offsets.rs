@@ -7,16 +7,16 @@ use super::super::kind::Refusal;
 /// By the minor version: the same in all of its releases, and on all 64-bit machines. Printed by
 /// `tests/go_offsets.sh`, which reads them from programs that it has each version make.
 const KNOWN: &[(u32, GoRuntime)] = &[
-    (22, layout([48, 152, 272, 296], [72, 192, 208], 384)),
-    (23, layout([48, 160, 280, 304], [72, 192, 208], 376)),
-    (24, layout([48, 160, 280, 304], [72, 192, 208], 376)),
-    (25, layout([48, 152, 272, 296], [64, 184, 200], 376)),
-    (26, layout([48, 152, 280, 304], [64, 184, 208], 384)),
+    (22, layout([48, 152, 272, 296], [72, 192, 208, 224], 384)),
+    (23, layout([48, 160, 280, 304], [72, 192, 208, 224], 376)),
+    (24, layout([48, 160, 280, 304], [72, 192, 208, 224], 376)),
+    (25, layout([48, 152, 272, 296], [64, 184, 200, 216], 376)),
+    (26, layout([48, 152, 280, 304], [64, 184, 208, 224], 384)),
 ];
 
-const fn layout(g: [i32; 4], m: [i32; 3], p_goidcache: i32) -> GoRuntime {
+const fn layout(g: [i32; 4], m: [i32; 4], p_goidcache: i32) -> GoRuntime {
     let [g_m, g_goid, g_parent_goid, g_startpc] = g;
-    let [m_procid, m_curg, m_p] = m;
+    let [m_procid, m_curg, m_p, m_oldp] = m;
     GoRuntime {
         tls_g: 0,
         g_m,
@@ -26,6 +26,7 @@ const fn layout(g: [i32; 4], m: [i32; 3], p_goidcache: i32) -> GoRuntime {
         m_curg,
         g_startpc,
         m_p,
+        m_oldp,
         p_goidcache,
     }
 }
