@@ -248,7 +248,7 @@ static __always_inline bool object_asks(const struct worker *from, __u64 now)
 /* Another one takes its place. */
 static __always_inline void object_ends(__u32 pid, struct worker *w)
 {
-	struct worker_id id = {.key = KEY_OF_DEAD_OBJECT | w->born, .pid = pid};
+	struct exact_id id = {.key = KEY_OF_DEAD_OBJECT | w->born, .pid = pid};
 	if (w->acted || w->ancestor)
 		object_judged(w);
 	if (w->ancestor && w->born)

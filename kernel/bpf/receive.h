@@ -172,11 +172,8 @@ static __noinline void request_read(struct flow *f, struct exchange *e, struct r
 		return;
 	nothing = visit_open(f, e, r->tp, &o);
 	barrier_var(nothing);
-	if (!e->context.span_id)
-		return;
-	visit_taken(f, e, &o);
-	__u32 length = s->head.record.length;
-	if (readable && length && e->context.flags & FLAG_SAMPLED)
+	__u32 length = readable && e->context.span_id ? s->head.record.length : 0;
+	if (length && e->context.flags & FLAG_SAMPLED)
 		head_output(s, e, 0, length, tcp_to_sock(r->tp)->__sk_common.skc_num, o.now);
 }
 

@@ -80,10 +80,8 @@ struct opening {
 	__u64 now;
 };
 
-/* What its reader noted in e, and the head in f->header, is all that there is to know. It has no
- * context afterwards if it is not traced; what is returned is of no use, as in request_head(). */
-static __noinline int visit_open(struct flow *f, struct exchange *e, const struct tcp_sock *tp,
-				 const struct opening *o)
+static __noinline int visit_begins(struct flow *f, struct exchange *e, const struct tcp_sock *tp,
+				   const struct opening *o)
 {
 	__u16 port = tcp_to_sock(tp)->__sk_common.skc_num;
 	int nothing = 0;
@@ -98,19 +96,30 @@ static __noinline int visit_open(struct flow *f, struct exchange *e, const struc
 	return nothing;
 }
 
-/* Whoever has read it works for it, and whoever it was read for. Which of several requests it works on
- * first, nobody can tell (R11). */
+/* Whoever has read it works for it, and whoever it was read for. */
 static __always_inline void visit_taken(struct flow *f, struct exchange *e, const struct opening *o)
 {
 	struct worker *w = o->worker;
-	if (!w || !flow_alone(f, e))
-		return;
 	if (!w->shared)
 		worker_works_for(w, &e->context, e->pid, o->now);
 	if (f->replier || key_is_object(e->worker))
 		objects_take(f, &e->context, e->worker, o->now);
 	if (key_is_bare_thread(e->worker))
 		python_read(&e->context);
+}
+
+/* What its reader noted in e, and the head in f->header, is all that there is to know. It has no
+ * context afterwards if it is not traced; what is returned is of no use, as in request_head(). */
+static __noinline int visit_open(struct flow *f, struct exchange *e, const struct tcp_sock *tp,
+				 const struct opening *o)
+{
+	int nothing = visit_begins(f, e, tp, o);
+	barrier_var(nothing);
+	/* Which of several requests it works on first, nobody can tell (R11). */
+	if (e->context.span_id && o->worker && flow_alone(f, e))
+		visit_taken(f, e, o);
+	barrier_var(nothing);
+	return nothing;
 }
 
 /* What was gathered of its head goes to user space. */
@@ -145,11 +154,8 @@ static __noinline void visit_open_early(struct flow *f, struct exchange *e,
 	else
 		e->context.span_id = 0;
 	barrier_var(nothing);
-	if (e->context.span_id) {
-		visit_taken(f, e, &o);
-		if (e->context.flags & FLAG_SAMPLED)
-			gathered_send(f, e, port, o.now);
-	}
+	if (e->context.span_id && e->context.flags & FLAG_SAMPLED)
+		gathered_send(f, e, port, o.now);
 	e->head = HEAD_DONE;
 	gathered_forget(f->cookie);
 }
