@@ -27,7 +27,6 @@ struct Incarnation {
 pub(super) struct Mapping {
     pub start: u64,
     pub offset: u64,
-    pub executable: bool,
     /// As the process sees it: below its own root.
     pub path: PathBuf,
 }
@@ -110,14 +109,12 @@ fn mapping(line: &str) -> Option<Mapping> {
     // Paths may hold spaces: the five fields before them do not.
     let mut fields = line.splitn(6, ' ');
     let (start, _) = fields.next()?.split_once('-')?;
-    let permissions = fields.next()?;
-    let offset = fields.next()?;
+    let offset = fields.nth(1)?;
     let path = fields.nth(2)?.trim_start();
     path.starts_with('/').then_some(())?;
     Some(Mapping {
         start: u64::from_str_radix(start, 16).ok()?,
         offset: u64::from_str_radix(offset, 16).ok()?,
-        executable: permissions.as_bytes().get(2) == Some(&b'x'),
         path: path.strip_suffix(" (deleted)").unwrap_or(path).into(),
     })
 }
@@ -134,7 +131,6 @@ mod tests {
             Some(Mapping {
                 start: 0x7f12_a000,
                 offset: 0x2000,
-                executable: true,
                 path: "/lib/with a space.so".into(),
             })
         );
@@ -150,7 +146,7 @@ mod tests {
         let own = std::env::current_exe().unwrap();
         assert_eq!(process.name(), own.file_name().unwrap().to_string_lossy());
         let mappings = process.mappings().unwrap();
-        let code = mappings.iter().find(|m| m.executable && m.path == own);
+        let code = mappings.iter().find(|m| m.path == own);
         let seen = process.path(&code.unwrap().path);
         assert_eq!(
             fs::read(seen).unwrap().len(),

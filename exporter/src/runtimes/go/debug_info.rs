@@ -19,10 +19,7 @@ pub(super) fn layout(elf: &Elf<'_>) -> Option<GoRuntime> {
         SectionId::DebugInfo
         | SectionId::DebugAbbrev
         | SectionId::DebugStr
-        | SectionId::DebugLineStr => elf
-            .section(id.name(), LIMIT)
-            .ok_or(())
-            .or(Ok::<_, ()>(vec![])),
+        | SectionId::DebugLineStr => Ok::<_, ()>(elf.section(id.name(), LIMIT).unwrap_or_default()),
         _ => Ok(vec![]),
     })
     .ok()?;
