@@ -58,15 +58,14 @@ static __always_inline bool object_takes(struct worker *w, const struct flow *f,
 	object_reads(w, f, now);
 	if (w->shared)
 		return false;
-	if (visit->span_id && w->taken < 2)
+	if (w->taken < 2)
 		w->taken++;
 	worker_works_for(w, visit, pid, now);
 	return true;
 }
 
 /* R1: a request was read, and what was made for this connection since it is there works for it; so does
- * the one that has answered the request before and is older. Without a visit: it is not known for
- * which. */
+ * the one that has answered the request before and is older. */
 static __noinline int objects_take(const struct flow *f, const struct trace_context *visit,
 				   __u64 reader, __u64 now)
 {
@@ -206,18 +205,6 @@ static __always_inline struct worker *python_makes(struct task_struct *task, __u
 	return r->missed > r->made || m->misled ? NULL : w;
 }
 
-/* Whose visit an object has from the thread that makes it: not from a loop's, which works for whatever
- * it has read last. */
-static __always_inline struct worker *thread_hands_down(struct task_struct *task, __u64 now)
-{
-	struct python_thread *t = python_thread(false);
-	struct process *p = process_by_pid(task->tgid);
-	struct worker *from = thread_find(task);
-	if (!t || !t->answers || !p || !process_believed(p))
-		return NULL;
-	return from && !from->inherited && worker_has_visit(from, now) ? from : NULL;
-}
-
 /* The first context that a request's reader makes is what works for the request. */
 static __always_inline bool object_begets(struct worker *w, __u64 stack)
 {
@@ -237,6 +224,19 @@ static __always_inline void object_is_heir(struct task_struct *task, struct work
 {
 	w->inherited = INHERITED_FRESH;
 	w->origin = worker_origin(task);
+}
+
+/* Not from a loop's thread, which works for whatever it has read last. */
+static __always_inline void thread_hands_down(struct task_struct *task, struct worker *w, __u64 now)
+{
+	struct python_thread *t = python_thread(false);
+	struct process *p = process_by_pid(task->tgid);
+	struct worker *from = thread_find(task);
+	if (!t || !t->answers || !p || !process_believed(p) || !from || from->inherited ||
+	    !worker_has_visit(from, now))
+		return;
+	object_inherits(w, from);
+	object_is_heir(task, w);
 }
 
 /* Those that come from an heir that is not believed yet share what it may do: they ask it. */
@@ -263,25 +263,16 @@ static __always_inline void object_made_by(struct worker *w, __u32 pid, __u64 cr
 		return;
 	w->creator = creator;
 	w->creator_born = from->born;
-	from->ancestor = 1;
-}
-
-static __always_inline void object_made_by_thread(struct task_struct *task, struct worker *w,
-						  __u64 now)
-{
-	struct worker *from = thread_hands_down(task, now);
-	if (!from)
-		return;
-	object_inherits(w, from);
-	object_is_heir(task, w);
+	/* It will be asked. */
+	if (!w->visit.span_id)
+		from->ancestor = 1;
 }
 
 /* Of a visit that has ended, too: what is made after the reply is for no later one. */
-static __always_inline void object_made_by_object(struct task_struct *task, struct worker *w,
-						  __u64 creator, __u64 stack, __u64 now)
+static __always_inline void object_hands_down(struct task_struct *task, struct worker *w,
+					      __u64 creator, __u64 stack, __u64 now)
 {
 	struct worker *from = object_worker(task->tgid, creator);
-	object_made_by(w, task->tgid, creator);
 	if (from && (from->shared || object_overruns(from)))
 		return;
 	if (from && from->visit.span_id) {
@@ -316,8 +307,10 @@ static __noinline int object_begins(struct task_struct *task, __u64 key, __u64 c
 	if (r && !r->objects)
 		r->objects = 1;
 	if (key_is_thread(creator))
-		object_made_by_thread(task, w, now);
-	else if (key_is_object(creator))
-		object_made_by_object(task, w, creator, stack, now);
+		thread_hands_down(task, w, now);
+	if (key_is_object(creator)) {
+		object_hands_down(task, w, creator, stack, now);
+		object_made_by(w, task->tgid, creator);
+	}
 	return 0;
 }

@@ -140,8 +140,6 @@ static __noinline int reader_found(struct flow *f, struct exchange *e, struct re
 		w->reads_requests = 1;
 		worker_idle(w);
 	}
-	if (f->replier || key_is_object(r->worker))
-		objects_take(f, &nobody.visit, r->worker, o->now);
 	if (e->state != EXCHANGE_GATHERING)
 		request_begins(f, e, r, o->now);
 	e->pid = task->tgid;
