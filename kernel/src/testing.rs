@@ -12,9 +12,15 @@ use crate::agent::fill;
 use crate::settings::reject_below;
 use crate::{BaggageSettings, Settings, baggage};
 
-#[allow(missing_docs, unused_imports, dead_code, clippy::all)]
-#[allow(clippy::undocumented_unsafe_blocks)]
+/// The object, its maps and its types, generated from the object itself.
 mod skel {
+    #![allow(
+        missing_docs,
+        unused_imports,
+        dead_code,
+        clippy::all,
+        clippy::undocumented_unsafe_blocks
+    )]
     include!(concat!(env!("OUT_DIR"), "/headers_test.skel.rs"));
 }
 pub use skel::types::{

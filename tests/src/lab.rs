@@ -18,16 +18,6 @@ use crate::servers::fixture;
 use crate::spans::{Kind, Span};
 use crate::wait;
 
-/// What every laboratory needs.
-pub const NEEDS: &[Need] = &[
-    Need::Root,
-    Need::Cgroup2,
-    Need::Btf,
-    Need::Program("ip"),
-    Need::Program("nsenter"),
-    Need::Program("setpriv"),
-];
-
 /// The port that programs listen on.
 pub const PORT: u16 = 8000;
 
@@ -62,7 +52,7 @@ impl Lab {
         hosts: &[&str],
         more: impl Fn(&str) -> String,
     ) -> Result<Option<Lab>> {
-        if need::skip(test, NEEDS) || need::skip_without_collector(test) {
+        if need::skip(test, &[Need::Hosts]) || need::skip_without_collector(test) {
             return Ok(None);
         }
         let names = [hosts, &[WATCH]].concat();

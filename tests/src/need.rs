@@ -13,6 +13,8 @@ pub enum Need {
     Cgroup2,
     /// A kernel with type information, which the agent is loaded by.
     Btf,
+    /// What hosts with agents are made of.
+    Hosts,
     /// A program in `PATH`.
     Program(&'static str),
     /// A module of the system's Python.
@@ -30,14 +32,18 @@ pub enum Need {
 /// The system's Python: the one that the distribution's packages belong to.
 pub const PYTHON: &str = "/usr/bin/python3";
 
-/// What the chain of real servers needs.
-pub const CHAIN: &[Need] = &[
+const HOSTS: &[Need] = &[
     Need::Root,
     Need::Cgroup2,
     Need::Btf,
     Need::Program("ip"),
     Need::Program("nsenter"),
     Need::Program("setpriv"),
+];
+
+/// What the chain of real servers needs.
+pub const CHAIN: &[Need] = &[
+    Need::Hosts,
     Need::Program("tcpdump"),
     Need::Program("nginx"),
     Need::Program("redis-server"),
@@ -51,12 +57,11 @@ pub const CHAIN: &[Need] = &[
 /// Cargo captures stderr of a test that passes: run with `--nocapture` (as the project's own script
 /// does) to see it.
 pub fn skip(test: &str, needs: &[Need]) -> bool {
-    let missing: Vec<String> = needs.iter().filter_map(|need| need.missing()).collect();
-    if missing.is_empty() {
-        return false;
+    let missing = all_missing(needs);
+    if let Some(missing) = &missing {
+        skipped(test, missing);
     }
-    skipped(test, &missing.join("; "));
-    true
+    missing.is_some()
 }
 
 /// As [`skip`], for a test that needs a collector.
@@ -73,6 +78,11 @@ pub fn skipped(test: &str, why: &str) {
     eprintln!("SKIP: {test}: {why}");
 }
 
+fn all_missing(needs: &[Need]) -> Option<String> {
+    let missing: Vec<String> = needs.iter().filter_map(|need| need.missing()).collect();
+    (!missing.is_empty()).then(|| missing.join("; "))
+}
+
 impl Need {
     fn missing(self) -> Option<String> {
         match self {
@@ -80,6 +90,7 @@ impl Need {
             Need::Cgroup2 => crate::host::cgroup2().err().map(|error| error.to_string()),
             Need::Btf => (!Path::new("/sys/kernel/btf/vmlinux").exists())
                 .then(|| "the kernel has no /sys/kernel/btf/vmlinux".into()),
+            Need::Hosts => all_missing(HOSTS),
             Need::Program(name) => program(name)
                 .is_none()
                 .then(|| format!("{name} is not installed")),

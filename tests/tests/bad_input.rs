@@ -11,15 +11,7 @@ use lanewire_tests::process::Process;
 use lanewire_tests::servers;
 use rustix::process::Signal;
 
-const NEEDS: &[Need] = &[
-    Need::Root,
-    Need::Cgroup2,
-    Need::Btf,
-    Need::Program("ip"),
-    Need::Program("nsenter"),
-    Need::Program("setpriv"),
-    Need::Program("unshare"),
-];
+const NEEDS: &[Need] = &[Need::Hosts, Need::Program("unshare")];
 
 /// Where nobody listens.
 const NOWHERE: &str = "http://127.0.0.1:4317";

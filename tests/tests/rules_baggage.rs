@@ -10,8 +10,8 @@ use lanewire_kernel::testing::settings;
 use lanewire_kernel::{Agent, BaggageSettings, Cidr, IngressRule, Record, SamplingRule, Settings};
 use lanewire_mapping::propagation::tuple::{Slots, Tuple, pair_hash};
 use lanewire_tests::host::{Family, Host, Topology, Traced};
-use lanewire_tests::lab::{NEEDS, PORT};
-use lanewire_tests::need::{self, PYTHON};
+use lanewire_tests::lab::PORT;
+use lanewire_tests::need::{self, Need, PYTHON};
 use lanewire_tests::process::{Process, output};
 use lanewire_tests::servers::fixture;
 
@@ -153,7 +153,7 @@ fn seen(
     change: impl FnOnce(&mut Settings),
     requests: &[(&str, &[&str])],
 ) -> Option<Seen> {
-    if need::skip(test, NEEDS) {
+    if need::skip(test, &[Need::Hosts]) {
         return None;
     }
     let topology = Topology::new(&["client", "middle", "server"]).unwrap();

@@ -2,6 +2,7 @@
 //! with joylive-agent: [`install`] once, [`continue_request`] around its handlers, and [`Client`]
 //! for what it calls.
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::Next;
@@ -20,6 +21,7 @@ use opentelemetry::{Context, global};
 use opentelemetry_http::{HeaderExtractor, HeaderInjector};
 use opentelemetry_sdk::propagation::BaggagePropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use tokio::net::TcpListener;
 
 const TRACER: &str = "lane-service";
 
@@ -42,6 +44,20 @@ pub fn install() -> Result<(), RequireError> {
         Box::new(lanes),
     ]));
     global::set_tracer_provider(SdkTracerProvider::default());
+    Ok(())
+}
+
+/// Serves what the router says at this address, each request continued. Prints the address.
+///
+/// # Errors
+/// When nothing can listen there.
+pub async fn serve(listen: &str, router: Router) -> anyhow::Result<()> {
+    let service = router.layer(axum::middleware::from_fn(continue_request));
+    let listener = TcpListener::bind(listen)
+        .await
+        .map_err(|error| anyhow::Error::new(error).context(format!("listening on {listen}")))?;
+    println!("listening on {}", listener.local_addr()?);
+    axum::serve(listener, service).await?;
     Ok(())
 }
 

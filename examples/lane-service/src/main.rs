@@ -7,16 +7,14 @@
 //! curl -H 'x-lane-code: gray' http://127.0.0.1:8080/
 //! ```
 
-use anyhow::Context as _;
 use axum::Router;
 use axum::http::Request;
 use axum::response::Response;
-use lane_service::{Client, continue_request, install, json};
+use lane_service::{Client, install, json, serve};
 use lanewire_mapping::propagation::{Label, RequestContext};
 use opentelemetry::Context;
 use opentelemetry::trace::TraceContextExt;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -28,14 +26,7 @@ async fn main() -> anyhow::Result<()> {
     install()?;
     let client = Client::default();
     let handler = move || respond(name.clone(), next.clone(), client.clone());
-    let service = Router::new()
-        .fallback(handler)
-        .layer(axum::middleware::from_fn(continue_request));
-    let listener = TcpListener::bind(&listen).await;
-    let listener = listener.with_context(|| format!("listening on {listen}"))?;
-    println!("listening on {}", listener.local_addr()?);
-    axum::serve(listener, service).await?;
-    Ok(())
+    serve(&listen, Router::new().fallback(handler)).await
 }
 
 async fn respond(name: String, next: Option<String>, client: Client) -> Response {

@@ -30,16 +30,26 @@ fn show(options: &mut OtlpOptions, directory: &Path, identity: &Identity) {
     options.tls.identity = Some((named(&certificate), named(&key)));
 }
 
+/// A server that wants certificates of `clients`, and the options of a client that trusts it.
+async fn wanting(
+    clients: &Authority,
+    protocol: Protocol,
+    directory: &Path,
+) -> (Taker, OtlpOptions) {
+    let servers = Authority::new("servers");
+    let tls = servers.server(HOST, Some(clients));
+    let server = taker(protocol, Place::anywhere(), Some(tls)).await;
+    let mut options = options(protocol, &server.url);
+    options.tls.ca = Some(named(&write(directory, "ca.pem", &servers.pem())));
+    (server, options)
+}
+
 #[tokio::test]
 async fn a_client_shows_its_certificate_to_a_server_that_wants_one() {
     let directory = tempfile::tempdir().expect("a directory");
-    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
-    let ca = write(directory.path(), "ca.pem", &servers.pem());
+    let clients = Authority::new("clients");
     for protocol in PROTOCOLS {
-        let tls = servers.server(HOST, Some(&clients));
-        let server = taker(protocol, Place::anywhere(), Some(tls)).await;
-        let mut options = options(protocol, &server.url);
-        options.tls.ca = Some(named(&ca));
+        let (server, mut options) = wanting(&clients, protocol, directory.path()).await;
         let stranger = Shop::open(&options);
         stranger.push("front", [1]);
         stranger.trouble().await;
@@ -56,13 +66,9 @@ async fn a_client_shows_its_certificate_to_a_server_that_wants_one() {
 #[tokio::test]
 async fn a_client_certificate_that_is_replaced_is_shown_by_the_next_connection() {
     let directory = tempfile::tempdir().expect("a directory");
-    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
-    let ca = write(directory.path(), "ca.pem", &servers.pem());
+    let clients = Authority::new("clients");
     for protocol in PROTOCOLS {
-        let tls = servers.server(HOST, Some(&clients));
-        let server = taker(protocol, Place::anywhere(), Some(tls)).await;
-        let mut options = options(protocol, &server.url);
-        options.tls.ca = Some(named(&ca));
+        let (server, mut options) = wanting(&clients, protocol, directory.path()).await;
         let others = Authority::new("others");
         show(&mut options, directory.path(), &others.identity(&[]));
         let shop = Shop::open(&options);

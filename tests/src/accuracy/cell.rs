@@ -25,12 +25,7 @@ use crate::wait;
 
 /// What every cell needs of the machine.
 pub const NEEDS: &[Need] = &[
-    Need::Root,
-    Need::Cgroup2,
-    Need::Btf,
-    Need::Program("ip"),
-    Need::Program("nsenter"),
-    Need::Program("setpriv"),
+    Need::Hosts,
     Need::Program("tcpdump"),
     Need::Program("redis-server"),
     Need::Postgres,

@@ -6,9 +6,8 @@ use axum::Router;
 use axum::extract::Json;
 use axum::http::{Request, StatusCode, header};
 use axum::routing::post;
-use lane_service::{Client, continue_request, install};
+use lane_service::{Client, install, serve};
 use serde_json::Value;
-use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -26,14 +25,7 @@ async fn main() -> anyhow::Result<()> {
             }
         }
     };
-    let service = Router::new()
-        .route("/test", post(handler))
-        .layer(axum::middleware::from_fn(continue_request));
-    let listener = TcpListener::bind(&listen).await;
-    let listener = listener.with_context(|| format!("listening on {listen}"))?;
-    println!("listening on {}", listener.local_addr()?);
-    axum::serve(listener, service).await?;
-    Ok(())
+    serve(&listen, Router::new().route("/test", post(handler))).await
 }
 
 /// Posts each call's `arguments` to its `url`.

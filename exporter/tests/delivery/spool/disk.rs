@@ -2,6 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -68,6 +69,22 @@ async fn leave(directory: &Path, ids: std::ops::RangeInclusive<u64>) {
     assert_eq!(shop.close().await, left(spans));
 }
 
+/// A sink whose disk is full and at whose address nobody listens, and how many spans it has.
+async fn full(disk: &Disk) -> (Shop, SocketAddr, u64) {
+    let address = free_address().await;
+    let url = format!("http://{address}");
+    let shop = Shop::open(&spooled_to(disk.0.path(), Protocol::Grpc, &url));
+    let pushed = fill(&shop).await;
+    (shop, address, pushed)
+}
+
+/// Ends, and has every span at the receiver, in order.
+async fn ends_with_all(shop: Shop, received: &Received, pushed: u64) {
+    let registry = shop.registry.clone();
+    assert_eq!(shop.close().await, all_sent(pushed), "{registry:?}");
+    assert_eq!(received.span_ids(), (1..=pushed).collect::<Vec<_>>());
+}
+
 /// Pushes spans until the disk takes no more, and says how many. Nobody must listen.
 pub async fn fill(shop: &Shop) -> u64 {
     let mut pushed = 0;
@@ -88,11 +105,7 @@ async fn a_full_disk_is_as_no_spool_and_loses_nothing() {
     let Some(disk) = Disk::mount(256 << 10) else {
         return;
     };
-    // Nobody listens until the end of the outage.
-    let address = free_address().await;
-    let url = format!("http://{address}");
-    let shop = Shop::open(&spooled_to(disk.0.path(), Protocol::Grpc, &url));
-    let mut pushed = fill(&shop).await;
+    let (shop, address, mut pushed) = full(&disk).await;
     // In memory now.
     shop.push("front", pushed + 1..=pushed + 500);
     pushed += 500;
@@ -103,9 +116,7 @@ async fn a_full_disk_is_as_no_spool_and_loses_nothing() {
 
     let script = Script::new([]);
     let _server = serve(address, &script).await;
-    let registry = shop.registry.clone();
-    assert_eq!(shop.close().await, all_sent(pushed), "{registry:?}");
-    assert_eq!(script.received.span_ids(), (1..=pushed).collect::<Vec<_>>());
+    ends_with_all(shop, &script.received, pushed).await;
 }
 
 #[tokio::test]
@@ -113,10 +124,7 @@ async fn a_full_disk_has_room_again_when_the_spool_is_sent() {
     let Some(disk) = Disk::mount(256 << 10) else {
         return;
     };
-    let address = free_address().await;
-    let url = format!("http://{address}");
-    let shop = Shop::open(&spooled_to(disk.0.path(), Protocol::Grpc, &url));
-    let mut pushed = fill(&shop).await;
+    let (shop, address, mut pushed) = full(&disk).await;
     let script = Script::new([]);
     let server = serve(address, &script).await;
     shop.has_sent(pushed).await;
@@ -131,9 +139,7 @@ async fn a_full_disk_has_room_again_when_the_spool_is_sent() {
     pushed += 1000;
     shop.has_spooled(kept + 1000).await;
     let _server = serve(address, &script).await;
-    let registry = shop.registry.clone();
-    assert_eq!(shop.close().await, all_sent(pushed), "{registry:?}");
-    assert_eq!(script.received.span_ids(), (1..=pushed).collect::<Vec<_>>());
+    ends_with_all(shop, &script.received, pushed).await;
 }
 
 #[tokio::test]
