@@ -150,15 +150,13 @@ fn method(
 impl Interpreter {
     /// As it lies in a process, `bias` bytes behind the addresses of the file.
     pub fn runtime(&self, bias: u64) -> Result<PythonRuntime, Refusal> {
-        let context_type =
-            i64::try_from(self.context_type.wrapping_sub(self.runtime).cast_signed())
-                .ok()
-                .and_then(|distance| i32::try_from(distance).ok());
+        let distance = self.context_type.wrapping_sub(self.runtime).cast_signed();
+        let context_type = i32::try_from(distance);
         let layout = &self.layout;
         Ok(PythonRuntime {
             runtime: self.runtime.wrapping_add(bias),
             context_type: context_type
-                .ok_or_else(|| Refusal::new("layout", "its data is further apart than expected"))?,
+                .map_err(|_| Refusal::new("layout", "its data is further apart than expected"))?,
             interpreters_head: layout.interpreters_head.into(),
             threads_head: layout.threads_head.into(),
             next: layout.next.into(),
