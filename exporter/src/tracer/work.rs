@@ -58,7 +58,7 @@ impl<O: Output> Work<O> {
                 self.assembler.process_started(p.pid);
                 self.output.process(p.pid, &convert::text(&p.comm));
             }
-            Ok(Record::Runtime(r)) => self.runtime_lost(&r),
+            Ok(Record::Runtime(r)) => self.runtime_lost(r),
             Ok(Record::Belief(p)) => tracing::info!(
                 pid = p.pid,
                 program = convert::text(&p.comm),
