@@ -3,8 +3,7 @@
 //! `cargo bench -p lanewire --bench encode` prints the best of several rounds, in which one request
 //! of 2,048 spans with 12 attributes over 8 services is encoded again and again.
 //!
-//! On a shared virtual machine with two cores of an AMD EPYC: 426 bytes and 206 to 212 ns a span,
-//! 4.7 to 4.9 M spans/s and core.
+//! Results, with their machine, are kept in `docs/benchmarks.md`.
 
 use std::hint::black_box;
 use std::sync::Arc;

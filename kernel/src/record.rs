@@ -2,25 +2,25 @@
 
 use crate::raw;
 
-/// One record from the programs.
+/// One record from the programs, where it is.
 #[derive(Clone, Copy, Debug)]
 pub enum Record<'a> {
     /// A visit was answered, or failed.
-    Point(raw::ExchangeRecord),
+    Point(&'a raw::ExchangeRecord),
     /// An invocation was answered, or failed.
-    Edge(raw::ExchangeRecord),
+    Edge(&'a raw::ExchangeRecord),
     /// A point or edge that was reported before went on.
-    Extend(raw::ExtendRecord),
+    Extend(&'a raw::ExtendRecord),
     /// The first bytes of a request or reply.
-    Head(raw::HeadRecord, &'a [u8]),
+    Head(&'a raw::HeadRecord, &'a [u8]),
     /// A process was seen for the first time.
-    Process(raw::ProcessRecord),
+    Process(&'a raw::ProcessRecord),
     /// The visits of a process's threads are no longer believed (rule R15).
-    Belief(raw::ProcessRecord),
+    Belief(&'a raw::ProcessRecord),
     /// The option is left off towards a peer for a while: the path seems to eat it.
-    Path(raw::PathRecord),
+    Path(&'a raw::PathRecord),
     /// What was known of a process's runtime did not hold: its workers are threads from now on.
-    Runtime(raw::RuntimeRecord),
+    Runtime(&'a raw::RuntimeRecord),
 }
 
 /// Bytes that are no record: programs and loader don't fit each other.
@@ -49,19 +49,20 @@ unsafe impl Plain for raw::PathRecord {}
 // SAFETY: as above.
 unsafe impl Plain for raw::RuntimeRecord {}
 
-fn read<T: Plain>(bytes: &[u8]) -> Option<T> {
-    if bytes.len() < size_of::<T>() {
+fn read<T: Plain>(bytes: &[u8]) -> Option<&T> {
+    let record = bytes.as_ptr().cast::<T>();
+    if bytes.len() < size_of::<T>() || !record.is_aligned() {
         return None;
     }
-    // SAFETY: there are enough bytes, any of them make a T, and nothing is assumed of alignment.
-    Some(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
+    // SAFETY: there are enough bytes, any of them make a T, and they are aligned for it.
+    Some(unsafe { &*record })
 }
 
 impl<'a> Record<'a> {
-    /// Reads a record.
+    /// Reads a record, which is aligned to 8 bytes as in the ring buffer.
     ///
     /// # Errors
-    /// If the kind is unknown or there are too few bytes.
+    /// If the kind is unknown, there are too few bytes, or they are not aligned.
     pub fn decode(bytes: &'a [u8]) -> Result<Record<'a>, DecodeError> {
         let kind = bytes
             .first_chunk()
@@ -102,6 +103,18 @@ mod tests {
                 let _ = Record::decode(&bytes);
             }
         }
+    }
+
+    #[test]
+    fn a_record_that_is_not_aligned_is_refused() {
+        let mut bytes = vec![0; size_of::<raw::HeadRecord>() + 8];
+        let aligned = bytes.as_ptr().align_offset(8);
+        let odd = usize::from(aligned == 0);
+        bytes[odd] = raw::RecordKind::RECORD_HEAD.0 as u8;
+        assert!(Record::decode(&bytes[odd..]).is_err());
+        bytes[odd] = 0;
+        bytes[aligned] = raw::RecordKind::RECORD_HEAD.0 as u8;
+        assert!(Record::decode(&bytes[aligned..]).is_ok());
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod map;
 mod ordered;
 pub mod propagation;
 pub mod protocol;
+mod recent;
 pub mod record;
 mod slots;
 pub mod span;

@@ -50,8 +50,8 @@ impl Told {
             counters: HashMap::new(),
         });
         let records = agent.records(|record| match record.unwrap() {
-            Record::Point(point) => told.borrow_mut().points.push(point),
-            Record::Edge(edge) => told.borrow_mut().edges.push(edge),
+            Record::Point(point) => told.borrow_mut().points.push(*point),
+            Record::Edge(edge) => told.borrow_mut().edges.push(*edge),
             Record::Head(head, bytes) => {
                 let text = String::from_utf8_lossy(bytes);
                 if let Some(path) = text.split(' ').nth(1).filter(|path| path.starts_with('/')) {

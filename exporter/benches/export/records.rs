@@ -13,6 +13,8 @@ pub const SPANS_PER_VISIT: u64 = 2;
 const PROCESSES: usize = 8;
 const CONNECTIONS: u64 = 64;
 const LANES: [&str; 4] = ["gray", "blue", "green", "canary"];
+/// What the kernel puts before each record.
+const RING_HEADER: usize = 8;
 const REPLY: &[u8] =
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n";
 
@@ -47,6 +49,13 @@ impl Records {
         }
     }
 
+    /// Bytes that the records of a visit take of the ring buffer.
+    pub fn bytes_of_visit(&mut self) -> u64 {
+        let records = self.make(1, 1 << 32);
+        let bytes = records.map(|record| RING_HEADER + aligned(record.len()));
+        bytes.sum::<usize>() as u64
+    }
+
     /// A record for each process.
     pub fn processes(&self) -> impl Iterator<Item = &[u8]> {
         self.processes.iter().map(Vec::as_slice)
@@ -59,7 +68,8 @@ impl Records {
         for _ in 0..visits {
             self.visit(now);
         }
-        let begins = std::iter::once(0).chain(self.ends.iter().copied());
+        let begins = self.ends.iter().map(|end| aligned(*end));
+        let begins = std::iter::once(0).chain(begins);
         begins
             .zip(&self.ends)
             .map(|(begin, end)| &self.bytes[begin..*end])
@@ -169,10 +179,15 @@ struct Exchange {
     now: u64,
 }
 
+/// Where the next record begins, as in the ring buffer.
+fn aligned(end: usize) -> usize {
+    end.next_multiple_of(8)
+}
+
 /// Writes fields of a record at its end.
 macro_rules! put {
     ($out:expr, $record:ident { $($field:ident $(. $inner:ident)?: $value:expr),* $(,)? }) => {{
-        let begin = $out.len();
+        let begin = aligned($out.len());
         $out.resize(begin + size_of::<$record>(), 0);
         $(
             let at = begin + offset_of!($record, $field) $(+ offset_of!(TraceContext, $inner))?;

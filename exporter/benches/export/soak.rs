@@ -77,7 +77,7 @@ fn soak(rate: u64, time: Duration, http: bool) -> Result<(), Error> {
     let work = Work::new(options.limits, options.map, clock_offset()?, output);
 
     let used = processor_time(ClockId::CLOCK_PROCESS_CPUTIME_ID)?;
-    let fed = feed(work, rate, time)?;
+    let fed = feed(work, rate, time, config.limits.ring_buffer.0)?;
     let used = processor_time(ClockId::CLOCK_PROCESS_CPUTIME_ID)? - used;
     let memory = memory()?;
     let summary = runtime.block_on(pipeline.shutdown(LAST_FLUSH));
@@ -91,23 +91,39 @@ struct Fed {
     time: Duration,
     /// Processor time for making the records, which the kernel does in life.
     making: Duration,
+    /// Between two looks at the records.
+    longest_pause: Duration,
+    /// Spans whose records the ring buffer would have had no room for.
+    overflown: u64,
     malformed: u64,
     hurried: u64,
 }
 
-/// Does what the tracer's thread does, with records that are made here.
-fn feed(mut work: Work<impl Output>, rate: u64, time: Duration) -> Result<Fed, Error> {
+/// Does what the tracer's thread does, with records that are made here, as many at a time as would
+/// be in the ring buffer.
+fn feed(
+    mut work: Work<impl Output>,
+    rate: u64,
+    time: Duration,
+    ring_buffer: u64,
+) -> Result<Fed, Error> {
     let mut records = Records::new(monotonic()?);
+    let room = ring_buffer / records.bytes_of_visit();
     let mut making = Duration::ZERO;
-    let mut visits = 0;
+    let (mut visits, mut overflown) = (0, 0);
+    let mut longest_pause = Duration::ZERO;
     for process in records.processes() {
         work.take(Record::decode(process));
     }
     let start = Instant::now();
+    let mut looked = start;
     while start.elapsed() < time {
+        longest_pause = longest_pause.max(looked.elapsed());
+        looked = Instant::now();
         let due = (start.elapsed().as_secs_f64() * rate as f64) as u64 / SPANS_PER_VISIT;
         let before = processor_time(ClockId::CLOCK_THREAD_CPUTIME_ID)?;
-        let made = records.make(due - visits, monotonic()?);
+        let made = records.make((due - visits).min(room), monotonic()?);
+        overflown += (due - visits).saturating_sub(room);
         making += processor_time(ClockId::CLOCK_THREAD_CPUTIME_ID)? - before;
         visits = due;
         for record in made {
@@ -122,6 +138,8 @@ fn feed(mut work: Work<impl Output>, rate: u64, time: Duration) -> Result<Fed, E
         spans: visits * SPANS_PER_VISIT,
         time,
         making,
+        longest_pause,
+        overflown: overflown * SPANS_PER_VISIT,
         malformed: work.malformed(),
         hurried: work.counters().hurried,
     })
@@ -144,6 +162,11 @@ fn report(
         summary.sent,
     );
     println!("{memory}");
+    println!(
+        "the longest pause took {:.0} ms, for which the ring buffer has too little room for {} spans",
+        fed.longest_pause.as_secs_f64() * 1e3,
+        fed.overflown
+    );
     println!(
         "{:.1} % of a core, {:.0} ns a span; beside that {:.1} % for making the records",
         share(used - fed.making),

@@ -9,6 +9,8 @@ use bytes::Bytes;
 
 /// Room for a few dozen spans: what a service has in a batch of many.
 pub(crate) const CHUNK_BYTES: usize = 16 << 10;
+/// What one that may stay small begins with.
+const LEAST_BYTES: usize = 1 << 10;
 /// What is kept for later: as many as the requests that are under way by default have.
 const KEPT_CHUNKS: usize = (8 << 20) / CHUNK_BYTES;
 
@@ -31,6 +33,22 @@ impl Chunk {
 
     fn room(&self) -> usize {
         self.0.capacity() - self.0.len()
+    }
+
+    /// Whether there is so much room. One that began small grows for it up to the usual size.
+    #[inline]
+    fn has_room(&mut self, bytes: usize) -> bool {
+        self.room() >= bytes || self.grow(bytes)
+    }
+
+    #[cold]
+    fn grow(&mut self, bytes: usize) -> bool {
+        while self.room() < bytes && self.capacity() < CHUNK_BYTES {
+            let capacity = (2 * self.capacity()).clamp(LEAST_BYTES, CHUNK_BYTES);
+            let length = self.len();
+            self.0.reserve_exact(capacity - length);
+        }
+        self.room() >= bytes
     }
 }
 
@@ -73,11 +91,17 @@ impl AsRef<[u8]> for Chunk {
 pub(crate) struct Chunks(Vec<Chunk>);
 
 impl Chunks {
+    /// For little: what is written takes at most twice its length of memory, or [`LEAST_BYTES`].
+    pub(crate) fn small() -> Self {
+        Self(vec![Chunk(Vec::new())])
+    }
+
     /// A buffer to append to. There is so much room in it, up to [`CHUNK_BYTES`]; what is longer
     /// makes it grow.
     #[inline]
     pub(crate) fn with_room(&mut self, bytes: usize) -> &mut Vec<u8> {
-        if self.0.last().is_none_or(|last| last.room() < bytes) {
+        let fits = self.0.last_mut().is_some_and(|last| last.has_room(bytes));
+        if !fits {
             self.0.push(Chunk::new());
         }
         let last = self.0.len() - 1;
@@ -135,6 +159,24 @@ mod tests {
         assert_eq!(pieces.len(), 2);
         assert_eq!(pieces[0].len(), CHUNK_BYTES - 10);
         assert_eq!(pieces[1].len(), 1 + 2 * CHUNK_BYTES);
+    }
+
+    #[test]
+    fn little_takes_little_memory_and_much_takes_buffers_of_one_size() {
+        let mut chunks = Chunks::small();
+        let mut written = 0;
+        while written < 2 * CHUNK_BYTES {
+            chunks.with_room(700).extend_from_slice(&[7; 700]);
+            written += 700;
+            let capacity = chunks.0.iter().map(|chunk| chunk.capacity()).sum::<usize>();
+            assert!(
+                capacity <= (2 * written).max(LEAST_BYTES),
+                "{capacity} for {written}"
+            );
+        }
+        assert_eq!(chunks.len(), written);
+        let full = chunks.0.iter().all(|chunk| chunk.capacity() == CHUNK_BYTES);
+        assert!(full && chunks.0.len() > 2);
     }
 
     #[test]

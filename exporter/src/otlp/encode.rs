@@ -75,7 +75,8 @@ struct EncodedGroup {
 
 /// Less room than this is soon full: most spans are shorter.
 const SPAN_BYTES: usize = 1 << 10;
-/// Groups that are looked through for a resource before it is hashed.
+/// Groups that are looked through for a resource before it is hashed. If there are more, most have
+/// few spans, and must not take the memory for many: the queue counts the length of what is written.
 const NEAR_GROUPS: usize = 16;
 
 impl EncodedSpans {
@@ -110,7 +111,10 @@ impl EncodedSpans {
             if self.last == next {
                 self.groups.push(EncodedGroup {
                     resource: Arc::clone(resource),
-                    spans: Chunks::default(),
+                    spans: match next < NEAR_GROUPS {
+                        true => Chunks::default(),
+                        false => Chunks::small(),
+                    },
                 });
             }
         }

@@ -112,33 +112,22 @@ impl PutField for Vec<u8> {
     fn close(&mut self, opened: Opened) {
         let content = opened.content;
         let length = self.len() - content;
-        let mut varint = [0; 10];
-        let mut taken = 0;
-        let mut rest = length as u64;
-        loop {
-            varint[taken] = rest as u8 & 0x7f;
-            rest >>= 7;
-            taken += 1;
-            if rest == 0 {
-                break;
-            }
-            varint[taken - 1] |= 0x80;
+        if (1 << 7..1 << 14).contains(&length) {
+            let varint = [length as u8 | 0x80, (length >> 7) as u8];
+            self[content - USUAL_LENGTH..content].copy_from_slice(&varint);
+            return;
         }
-        let at = content - USUAL_LENGTH;
-        if taken != USUAL_LENGTH {
-            make_room(self, content, taken, length);
-        }
-        self[at..at + taken].copy_from_slice(&varint[..taken]);
+        close_unusual(self, content, length);
     }
 }
 
-/// Moves a content that its length of `taken` bytes does not fit in front of.
+/// Puts a length in front of a content that is shorter or longer than most.
 #[cold]
-fn make_room(out: &mut Vec<u8>, content: usize, taken: usize, length: usize) {
-    let moved = content - USUAL_LENGTH + taken;
-    out.resize(out.len().max(moved + length), 0);
-    out.copy_within(content..content + length, moved);
-    out.truncate(moved + length);
+fn close_unusual(out: &mut Vec<u8>, content: usize, length: usize) {
+    let mut varint = Vec::new();
+    varint.varint(length as u64);
+    let at = content - USUAL_LENGTH;
+    out.splice(at..content, varint);
 }
 
 #[cfg(test)]

@@ -9,6 +9,16 @@ use lanewire_mapping::span::{Span, Spans};
 use super::{Output, convert};
 use crate::runtimes::Seen;
 
+/// Takes spans that have to make room for others. Hardly ever one does, and a round begins with a
+/// look at the clock.
+struct Hurried<'a, O>(&'a mut O);
+
+impl<O: Output> Spans for Hurried<'_, O> {
+    fn span(&mut self, span: &mut Span) {
+        self.0.round().span(span);
+    }
+}
+
 /// Makes spans of the programs' records, and hands them to an output.
 ///
 /// [`Tracer`](super::Tracer) has one, and a thread that feeds it from the ring buffer. All times are
@@ -19,8 +29,6 @@ pub struct Work<O> {
     output: O,
     /// Who looks at what processes are made of.
     seen: Option<Seen>,
-    /// Spans that had to make room for others while these were read.
-    spans: Vec<Span>,
     malformed: u64,
 }
 
@@ -31,7 +39,6 @@ impl<O: Output> Work<O> {
             assembler: Assembler::new(limits, options, offset),
             output,
             seen: None,
-            spans: Vec::new(),
             malformed: 0,
         }
     }
@@ -51,7 +58,7 @@ impl<O: Output> Work<O> {
                 self.assembler.process_started(p.pid);
                 self.output.process(p.pid, &convert::text(&p.comm));
             }
-            Ok(Record::Runtime(r)) => self.runtime_lost(&r),
+            Ok(Record::Runtime(r)) => self.runtime_lost(r),
             Ok(Record::Belief(p)) => tracing::info!(
                 pid = p.pid,
                 program = convert::text(&p.comm),
@@ -66,7 +73,7 @@ impl<O: Output> Work<O> {
             ),
             Ok(record) => {
                 if let Some(record) = convert::record(&record) {
-                    self.assembler.push(record, &mut self.spans);
+                    self.assembler.push(record, &mut Hurried(&mut self.output));
                 }
             }
             Err(error) => {
@@ -94,16 +101,11 @@ impl<O: Output> Work<O> {
 
     /// Hands out the spans that are due at `now`.
     pub fn hand_out(&mut self, now: u64) {
-        let mut round = self.output.round();
-        for mut span in self.spans.drain(..) {
-            round.span(&mut span);
-        }
-        self.assembler.ready(now, &mut round);
+        self.assembler.ready(now, &mut self.output.round());
     }
 
     /// Hands out every span that is there: for the end.
     pub fn flush(&mut self) {
-        self.hand_out(0);
         self.assembler.flush(&mut self.output.round());
     }
 

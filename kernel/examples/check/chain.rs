@@ -36,8 +36,8 @@ struct Seen {
 impl Seen {
     fn add(&mut self, record: Result<Record<'_>, lanewire_kernel::DecodeError>) {
         match record {
-            Ok(Record::Point(e)) => self.points.push(e),
-            Ok(Record::Edge(e)) => self.edges.push(e),
+            Ok(Record::Point(e)) => self.points.push(*e),
+            Ok(Record::Edge(e)) => self.edges.push(*e),
             Ok(Record::Head(h, bytes)) if HeadPart(h.part.into()) == HeadPart::HEAD_REQUEST => {
                 let head = self.requests.entry(h.span_id).or_default();
                 if usize::from(h.offset) == head.len() {

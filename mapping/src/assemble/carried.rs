@@ -2,8 +2,9 @@
 //! On one host it is handed down whole, and from another comes an index.
 
 use super::exchanges::{Entry, Open};
-use super::{Assembler, Key};
-use crate::map::{Application, Baggage, Seen};
+use super::{Assembler, Key, Waiting};
+use crate::map::{Application, Baggage};
+use crate::slots::Place;
 
 /// Ancestors that are asked. A chain on one host is shorter.
 const GENERATIONS: usize = 32;
@@ -20,9 +21,9 @@ pub(super) struct Carried {
 }
 
 impl Assembler {
-    /// The baggage that an exchange has.
-    pub(super) fn carried_by(&mut self, asked: Asked) -> Carried {
-        self.carried_within(asked, GENERATIONS)
+    /// The baggage of an exchange whose span waits.
+    pub(super) fn carried_by(&mut self, place: Place) -> Carried {
+        self.carried_within(place, GENERATIONS)
     }
 
     /// Keeps what is known of an exchange whose span is finished, for what is finished later.
@@ -32,14 +33,23 @@ impl Assembler {
         }
     }
 
-    fn carried_within(&mut self, asked: Asked, generations: usize) -> Carried {
-        let Asked { parent, index, own } = asked;
+    fn carried_within(&mut self, place: Place, generations: usize) -> Carried {
+        let Some((parent, index)) = self.exchanges.get_waiting(place).map(asks) else {
+            return Carried::default();
+        };
         let inherited = match parent {
             Some(parent) => self.baggage_within(parent, index, generations),
             None => Carried::default(),
         };
-        let baggage = completed(own.baggage, inherited.baggage);
-        if index == 0 || [own.explains, inherited.explains].contains(&index) {
+        let waiting = self.exchanges.get_waiting(place);
+        let application = waiting.and_then(|waiting| waiting.application.as_ref());
+        let own = application.and_then(Application::baggage);
+        let explained = own.is_some_and(|(_, explains_index)| explains_index);
+        let baggage = match own {
+            Some((own, _)) => completed(own, inherited.baggage),
+            None => inherited.baggage,
+        };
+        if index == 0 || explained || inherited.explains == index {
             return Carried {
                 baggage,
                 explains: index,
@@ -47,7 +57,7 @@ impl Assembler {
         }
         match self.options.context.resolve(index) {
             Some(resolved) => Carried {
-                baggage: completed(baggage, resolved),
+                baggage: completed(&baggage, resolved),
                 explains: index,
             },
             None => Carried {
@@ -66,15 +76,15 @@ impl Assembler {
             return Carried::default();
         };
         let place = self.exchanges.find(&key);
-        let (carried, complete) = match place.and_then(|place| self.exchanges.get(place)) {
-            Some(Entry::Waiting(waiting)) => {
+        let entry = place.and_then(|place| Some((place, self.exchanges.get(place)?)));
+        let (carried, complete) = match entry {
+            Some((place, Entry::Waiting(waiting))) => {
                 let index = waiting.seen.baggage_index;
-                let asked = Asked::of(&waiting.seen, waiting.application.as_ref());
-                let carried = self.carried_within(asked, generations);
+                let carried = self.carried_within(place, generations);
                 let complete = carried.explains == index;
                 (carried, complete)
             }
-            Some(Entry::Open(open)) => self.baggage_of_open(open, index),
+            Some((_, Entry::Open(open))) => self.baggage_of_open(open, index),
             None => return Carried::default(),
         };
         if complete {
@@ -104,38 +114,21 @@ impl Assembler {
     }
 }
 
-/// What an exchange knows of its baggage itself.
-pub(super) struct Asked {
-    parent: Option<Key>,
-    index: u16,
-    /// What its headers said.
-    own: Carried,
-}
-
-impl Asked {
-    pub(super) fn of(seen: &Seen, application: Option<&Application>) -> Self {
-        let index = seen.baggage_index;
-        let own = application.and_then(Application::baggage);
-        let own = own.map(|(baggage, explains_index)| Carried {
-            baggage: baggage.clone(),
-            explains: if explains_index { index } else { 0 },
-        });
-        let parent = seen.parent();
-        Self {
-            parent: parent.map(|parent| Key::new(seen.trace_id(), parent)),
-            index,
-            own: own.unwrap_or_default(),
-        }
-    }
+/// What an exchange was done for, and the index that it came with.
+fn asks(waiting: &Waiting) -> (Option<Key>, u16) {
+    let seen = &waiting.seen;
+    let parent = seen.parent();
+    let parent = parent.map(|parent| Key::new(seen.trace_id(), parent));
+    (parent, seen.baggage_index)
 }
 
 /// What is there, and the other values for the keys that it has not.
-fn completed(present: Baggage, others: Baggage) -> Baggage {
+fn completed(present: &Baggage, others: Baggage) -> Baggage {
     if present.is_empty() {
         return others;
     }
-    if others.iter().all(|(key, _)| present.has(key)) {
-        return present;
+    if present.is(&others) || others.iter().all(|(key, _)| present.has(key)) {
+        return present.clone();
     }
     let missing = others.iter().filter(|(key, _)| !present.has(key));
     present.iter().chain(missing).cloned().collect()

@@ -17,10 +17,11 @@ use crate::clock::ClockOffset;
 use crate::map::{Application, Finished, Http, MapOptions, Seen, Statements, Unread, map};
 use crate::ordered::Ordered;
 use crate::propagation::NameFilter;
+use crate::recent::Recent;
 use crate::record::{Exchange, Extend, Head, Record};
 use crate::slots::{Minted, Place};
 use crate::span::{Link, Span, SpanKind, Spans};
-use carried::{Asked, Carried};
+use carried::Carried;
 use exchanges::Exchanges;
 use orphans::{Orphans, Verdict, Visit};
 use timeline::{Due, Timeline, Wait};
@@ -80,7 +81,7 @@ pub struct Assembler {
     /// end, if it is on this host, gets a link.
     adopted: Ordered<Key, Link>,
     /// The baggage of exchanges, by their ids.
-    carried: Ordered<Key, Carried>,
+    carried: Recent<Key, Carried>,
     /// The last span, whose memory is used for the next.
     span: Span,
 }
@@ -114,7 +115,7 @@ impl Assembler {
             exchanges: Exchanges::new(limits.pending_heads),
             statements: Statements::new(limits.statements),
             adopted: Ordered::new(ADOPTED),
-            carried: Ordered::new(limits.pending_heads),
+            carried: Recent::new(limits.pending_heads),
             timeline: Timeline::default(),
             span: Span::empty(),
             counters: Counters::default(),
@@ -382,8 +383,7 @@ impl Assembler {
         {
             waiting.links.get_or_insert_default().push(*link);
         }
-        let asked = Asked::of(seen, waiting.application.as_ref());
-        let carried = self.carried_by(asked);
+        let carried = self.carried_by(place);
         let Some(waiting) = self.exchanges.get_waiting(place) else {
             return;
         };

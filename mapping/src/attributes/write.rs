@@ -132,6 +132,13 @@ impl Attributes {
         self.push(key.text, true);
     }
 
+    /// Adds all pairs of others.
+    pub(crate) fn append(&mut self, others: &Self) {
+        let others = others.as_otlp();
+        self.room(others.len()).copy_from_slice(others);
+        self.used += others.len();
+    }
+
     /// Begins a short pair: gives the room that it is in.
     #[inline]
     fn begin(&mut self, key: &Key) -> &mut [u8] {

@@ -29,7 +29,7 @@ pub(crate) use unread::Unread;
 use crate::attributes::key;
 use crate::clock::ClockOffset;
 use crate::record::ExchangeError;
-use crate::span::{Attributes, Key, Link, Span, SpanKind, Status, Text};
+use crate::span::{Attributes, Link, Span, SpanKind, Status, Text};
 
 /// OTLP span flags: whether the parent is remote is known.
 const IS_REMOTE_KNOWN: u32 = 0x100;
@@ -79,9 +79,7 @@ pub(crate) fn map(finished: &Finished<'_>, options: &MapOptions, span: &mut Span
     let status = failure(application, seen.error, kind, &mut attributes);
     attributes.text(key!("lanewire.parent"), seen.parent_kind.as_str());
     write_figures(seen, &mut attributes);
-    for (key, values) in baggage.iter() {
-        write_foreign(key, values, &mut attributes);
-    }
+    baggage.write(&mut attributes);
     if finished.baggage_unknown {
         attributes.number(key!("lanewire.baggage.index"), seen.baggage_index);
     }
@@ -221,19 +219,6 @@ fn describe(error: ExchangeError) -> (Text, Text) {
             format!("errno:{errno}").into(),
             format!("the socket failed with errno {errno}").into(),
         ),
-    }
-}
-
-/// Writes what came from outside, unless the key is taken: values are one text or a list. None of our
-/// own keys is without a dot.
-fn write_foreign(key: &Key, values: &[Text], attributes: &mut Attributes) {
-    if key.contains('.') && attributes.get(key).is_some() {
-        return;
-    }
-    match values {
-        [] => {}
-        [one] => attributes.push(key, one),
-        several => attributes.push(key, several),
     }
 }
 
