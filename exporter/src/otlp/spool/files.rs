@@ -45,8 +45,20 @@ pub(super) fn failed(path: &Path) -> impl FnOnce(io::Error) -> SpoolError {
     |source| SpoolError::Io { path, source }
 }
 
+/// That a directory is this process's. Given back at the end, even if a child that has only just been
+/// forked still has the file, too.
+#[derive(Debug)]
+pub(super) struct Lock(pub(super) File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // The end of the file does it, if this does not.
+        let _ = self.0.unlock();
+    }
+}
+
 /// Makes the directory, and takes it.
-pub(super) fn lock(directory: &Path) -> Result<File, SpoolError> {
+pub(super) fn lock(directory: &Path) -> Result<Lock, SpoolError> {
     DirBuilder::new()
         .recursive(true)
         .mode(OWNER_ONLY_DIRECTORY)
@@ -61,7 +73,7 @@ pub(super) fn lock(directory: &Path) -> Result<File, SpoolError> {
         .open(&path)
         .map_err(failed(&path))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(SpoolError::InUse {
             path: directory.to_owned(),
         }),

@@ -78,7 +78,7 @@ pub struct Spool {
     lost: u64,
     synced: Instant,
     /// Held until the end, so that nobody else takes the directory.
-    _lock: File,
+    _lock: files::Lock,
 }
 
 impl Spool {

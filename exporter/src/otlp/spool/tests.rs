@@ -98,6 +98,16 @@ proptest! {
 }
 
 #[test]
+fn a_child_that_has_the_lock_does_not_keep_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = settings(&directory, 1 << 20);
+    let spool = opened(&settings);
+    let _forked = spool._lock.0.try_clone().unwrap();
+    drop(spool);
+    opened(&settings);
+}
+
+#[test]
 fn what_a_crash_has_cut_off_costs_nothing_else() {
     for cut in [1, 5, 11, 12, 13, 100] {
         let directory = tempfile::tempdir().unwrap();
