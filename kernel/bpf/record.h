@@ -59,6 +59,13 @@ static __always_inline bool key_is_bare_thread(__u64 key)
 	return (key & KEY_OF_BARE_THREAD) == KEY_OF_BARE_THREAD;
 }
 
+/* Are they one worker? Of a thread it may have become known only in between that it is a bare one. */
+static __always_inline bool keys_agree(__u64 one, __u64 other)
+{
+	return one == other ||
+	       (key_is_thread(one) && key_is_thread(other) && (__u32)one == (__u32)other);
+}
+
 /* The number is the address of an object, and uprobes tell when another one begins there. */
 #define KEY_OF_OBJECT (1ULL << 62)
 

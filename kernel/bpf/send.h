@@ -210,7 +210,7 @@ static __noinline void reply_begins(struct flow *f, struct sending *s)
 static __always_inline void answered_early(struct flow *f, struct sending *s)
 {
 	struct exchange *e = flow_exchange(f, 0);
-	bool reader = e->worker == s->worker;
+	bool reader = keys_agree(e->worker, s->worker);
 	visit_open_early(f, e, s->tp, reader ? worker_find(s->task, s->worker) : NULL);
 }
 
@@ -241,7 +241,7 @@ static __always_inline bool first_invocation_parent(struct flow *f, struct excha
 						    struct sending *s, struct worker *w)
 {
 	e->no_parent = NO_PARENT_OPENER;
-	if (!f->opener_visit.span_id || f->opener != s->worker)
+	if (!f->opener_visit.span_id || !keys_agree(f->opener, s->worker))
 		return false;
 	e->no_parent = NO_PARENT_ENDED;
 	if (!visit_is_open(f->opener_visit.span_id))
@@ -443,7 +443,7 @@ static __always_inline bool same_request(struct flow *f, struct sending *s, stru
 	/* What one object makes sends on behalf of it. */
 	if (visit && key_is_object(s->worker))
 		return e->worker_visit == visit;
-	return e->worker_visit == visit && e->worker == s->worker;
+	return e->worker_visit == visit && keys_agree(e->worker, s->worker);
 }
 
 /* Whose work it is that is sent: the sender's, or that of whoever asked it to. */

@@ -30,7 +30,8 @@ static __always_inline bool tls_reply_doubtful(struct flow *f, const struct work
 {
 	const struct exchange *e = flow_exchange(f, 0);
 	return f->in_flight && e->state == EXCHANGE_OPEN && e->context.span_id &&
-	       e->worker == key && w && w->visit.span_id == e->context.span_id && !w->acted;
+	       keys_agree(e->worker, key) && w && w->visit.span_id == e->context.span_id &&
+	       !w->acted;
 }
 
 static __always_inline void tls_reply_doubted(struct flow *f, struct worker *w, __u32 from,
