@@ -11,10 +11,8 @@ use lanewire_tests::spans::{Kind, Span};
 const HOSTS: &[&str] = &["client", "middle", "server"];
 
 /// Runs these clients against a service of this mode in the middle.
-/// Of a service whose runtime is not looked for: these are the rules for threads.
 fn spans_of(test: &str, mode: &str, clients: &[&[&str]]) -> Option<Spans> {
-    let more = |_: &str| "runtimes: {python: {enabled: false}}\n".to_owned();
-    let lab = Lab::start_with(test, HOSTS, more).unwrap()?;
+    let lab = Lab::start(test, HOSTS).unwrap()?;
     let _server = lab.serve("server", "server.py", &[]).unwrap();
     let down = lab.host("server").endpoint(Family::V4, lab::PORT);
     let (address, port) = (down.ip().to_string(), down.port().to_string());

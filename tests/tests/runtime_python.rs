@@ -11,6 +11,8 @@ use lanewire_tests::spans::{Kind, Span};
 use lanewire_tests::wait;
 
 const HOSTS: &[&str] = &["client", "middle", "server"];
+/// It is off by default.
+const ENABLED: &str = "runtimes: {python: {enabled: true}}\n";
 /// How many calls tasks.py makes for a request, and the others.
 const OF_TASKS: usize = 6;
 const OF_GREENLETS: usize = 5;
@@ -44,7 +46,7 @@ impl<'a> Case<'a> {
             mode: Some(mode),
             environment: &[],
             needs: &[],
-            configuration: "",
+            configuration: ENABLED,
             known: 1,
             leaves: false,
             requests: 640,
@@ -278,7 +280,7 @@ fn threads_beside_a_loop_are_nobody_elses() {
 #[test]
 fn without_uprobes_one_request_at_a_time_keeps_its_calls() {
     let case = Case {
-        configuration: "runtimes:\n  python:\n    uprobes: false\n",
+        configuration: "runtimes: {python: {enabled: true, uprobes: false}}\n",
         known: 0,
         requests: 20,
         concurrency: 1,
@@ -297,7 +299,7 @@ fn without_uprobes_one_request_at_a_time_keeps_its_calls() {
 #[test]
 fn without_uprobes_no_call_is_anybody_elses() {
     let case = Case {
-        configuration: "runtimes:\n  python:\n    uprobes: false\n",
+        configuration: "runtimes: {python: {enabled: true, uprobes: false}}\n",
         known: 0,
         ..Case::tasks("without_uprobes_no_call_is_anybody_elses", "streams")
     };

@@ -1,6 +1,5 @@
 //! An event loop that no profile knows: its spans may be orphans, and never somebody else's.
 
-use lanewire_tests::agent;
 use lanewire_tests::chain::{self, Chain, Setting};
 use lanewire_tests::judge::Finding;
 use lanewire_tests::need::{self, Need};
@@ -18,12 +17,6 @@ fn asyncio_at_sixteen_at_once_has_no_wrong_parent() {
     }
     let setting = Setting {
         middle: Middle::Asyncio,
-        configuration: |_| {
-            format!(
-                "{}runtimes:\n  python: {{enabled: false}}\n",
-                agent::TRANSMISSION
-            )
-        },
         ..Setting::new(env!("CARGO_BIN_EXE_lanewire-load"))
     };
     let chain = Chain::start(setting).unwrap();

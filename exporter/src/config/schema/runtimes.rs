@@ -3,11 +3,12 @@
 use super::super::visit::{Section, Visitor, any};
 
 /// `runtimes`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Runtimes {
     /// Goroutines.
     pub go: Runtime,
-    /// CPython's tasks and greenlets.
+    /// CPython's tasks and greenlets. Not looked for by default: an asyncio program pays for dozens of
+    /// hits of uprobes a request.
     pub python: Runtime,
 }
 
@@ -25,6 +26,18 @@ impl Default for Runtime {
         Self {
             enabled: true,
             uprobes: true,
+        }
+    }
+}
+
+impl Default for Runtimes {
+    fn default() -> Self {
+        Self {
+            go: Runtime::default(),
+            python: Runtime {
+                enabled: false,
+                ..Runtime::default()
+            },
         }
     }
 }
