@@ -38,7 +38,11 @@ async fn a_span_alone_does_not_wait_for_others() {
             shop.push("front", [id]);
             eventually("the span", || server.received.span_ids().len() as u64 == id).await;
         }
-        assert_eq!(shop.counted("lanewire.exporter.requests"), Some(3));
+        // A request counts when its answer has come.
+        eventually("three requests", || {
+            shop.counted("lanewire.exporter.requests") == Some(3)
+        })
+        .await;
         assert_eq!(shop.close().await, all_sent(3));
     }
 }
