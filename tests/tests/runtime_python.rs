@@ -327,7 +327,7 @@ fn what_tasks_leave_behind_is_nobody_elses() {
 }
 
 #[test]
-#[ignore = "a long variant"]
+#[ignore = "three loads more, for what asyncio's loop is held to as well"]
 fn what_uvloop_leaves_behind_is_nobody_elses() {
     let test = "what_uvloop_leaves_behind_is_nobody_elses";
     let Some(interpreter) = uvloop(test) else {
@@ -373,7 +373,7 @@ fn what_greenlets_leave_behind_is_nobody_elses() {
 
 /// Python 3.9 to 3.15, as far as pyenv or `PATH` has them. Up to 3.9 a stream's task may be collected.
 #[test]
-#[ignore = "a long variant"]
+#[ignore = "a load for each version that is there; fresh machines have none but the system's"]
 fn other_versions_keep_the_calls_of_each_request() {
     let test = "other_versions_keep_the_calls_of_each_request";
     for minor in 9..=15 {
